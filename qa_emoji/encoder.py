@@ -1,0 +1,122 @@
+"""The text encoder: embedding, 1-D convolutions, masked max-pool, tanh, linear to 16 numbers.
+
+One set of weights for questions and for any text of an answer, after Feng et al. 2015, "Applying Deep Learning to
+Answer Selection" (arXiv 1508.01585).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from qa_emoji import paths
+from qa_emoji.tokenizer import PAD, Tokenizer
+
+
+@dataclass(frozen=True)
+class TextEncoderConfig:
+    """Sizes of a `TextEncoder`: ``filters`` of each of the ``widths``, a hidden layer and the code."""
+
+    vocabulary: int = 12_000
+    embedding_dim: int = 128
+    widths: tuple[int, ...] = (1, 2, 3)
+    filters: int = 256
+    hidden_dim: int = 256
+    code_dim: int = 16
+    dropout: float = 0.1
+
+
+class TextEncoder(nn.Module):
+    """Piece ids to codes. The code of a text does not depend on its padding or its batch mates."""
+
+    def __init__(self, config: TextEncoderConfig = TextEncoderConfig()):
+        super().__init__()
+        self.config = config
+        self.embedding = nn.Embedding(config.vocabulary, config.embedding_dim, padding_idx=PAD)
+        # A 1-D convolution is one matrix over windows laid end to end: on a CPU faster than nn.Conv1d.
+        self.convolutions = nn.ModuleList(
+            nn.Linear(width * config.embedding_dim, config.filters) for width in config.widths
+        )
+        self.dropout = nn.Dropout(config.dropout)
+        features = config.filters * len(config.widths)
+        self.head = nn.Sequential(
+            nn.BatchNorm1d(features),
+            nn.Tanh(),
+            nn.Dropout(config.dropout),
+            nn.Linear(features, config.hidden_dim),
+            nn.BatchNorm1d(config.hidden_dim),
+            nn.Tanh(),
+            nn.Linear(config.hidden_dim, config.code_dim),
+            nn.BatchNorm1d(config.code_dim, affine=False),  # texts have no direction in common
+        )
+        nn.init.normal_(self.embedding.weight, std=0.1)
+        nn.init.zeros_(self.embedding.weight[PAD])
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """Codes of texts.
+
+        Args:
+            ids: (B, T) int64 piece ids, padded at the end with `PAD`; at least one piece in each row.
+
+        Returns:
+            (B, 16) float32, of any length: the cosine normalises.
+        """
+        return self.head(self.features(ids))
+
+    def features(self, ids: Tensor) -> Tensor:
+        """What the convolutions find in texts, the most of each filter: (B, T) -> (B, filters x widths)."""
+        length = ids.shape[1]
+        padding = (ids == PAD)[:, :, None]  # (B, T, 1)
+        embedded = self.dropout(self.embedding(ids))  # (B, T) -> (B, T, E), zero at padding
+        embedded = F.pad(embedded, (0, 0, 0, max(self.config.widths) - 1))
+        pooled = []
+        for width, convolution in zip(self.config.widths, self.convolutions, strict=True):
+            windows = torch.cat([embedded[:, at : at + length] for at in range(width)], dim=2)  # (B, T, width x E)
+            features = convolution(windows).masked_fill(padding, -torch.inf)  # none that start in the padding
+            pooled.append(features.amax(dim=1))  # (B, T, filters) -> (B, filters)
+        return torch.cat(pooled, dim=1)
+
+    def save(self, folder: str | Path) -> None:
+        """Write model.safetensors and config.json."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file(self.state_dict(), folder / "model.safetensors")
+        (folder / "config.json").write_text(json.dumps(dataclasses.asdict(self.config), indent=2) + "\n")
+
+    @classmethod
+    def load(cls, folder: str | Path | None = None) -> tuple[TextEncoder, Tokenizer]:
+        """The encoder, in evaluation mode, and tokenizer of a folder; without a folder, the shipped ones.
+
+        Raises ValueError, in one sentence, when files are missing, broken or do not belong together.
+        """
+        folder = paths.encoder_weights() if folder is None else Path(folder)
+        tokenizer = Tokenizer.load(folder)
+        try:
+            config = json.loads((folder / "config.json").read_text())
+            model = cls(TextEncoderConfig(**{**config, "widths": tuple(config["widths"])}))
+            model.load_state_dict(load_file(folder / "model.safetensors"))
+        except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+            reason = str(error).splitlines()[0]
+            raise ValueError(
+                f"No sound text encoder weights in {folder} ({reason}); scripts/train_encoder.py makes them."
+            ) from error
+        if len(tokenizer) != model.config.vocabulary:
+            raise ValueError(
+                f"The tokenizer in {folder} has {len(tokenizer)} pieces and the encoder {model.config.vocabulary}; "
+                "scripts/train_encoder.py makes them anew, together."
+            )
+        return model.eval(), tokenizer
+
+
+def pad(ids: Sequence[Sequence[int]]) -> Tensor:
+    """Rows of piece ids as one (B, T) int64 tensor, padded at the end."""
+    return nn.utils.rnn.pad_sequence([torch.tensor(row) for row in ids], batch_first=True, padding_value=PAD)

@@ -1,0 +1,209 @@
+"""Answer questions with emojis: known ones, ones released since, and ones that nobody has drawn."""
+
+from __future__ import annotations
+
+import functools
+import operator
+import zlib
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from qa_emoji import paths
+from qa_emoji.answer import SOURCES, Answer
+from qa_emoji.catalog import canonical
+from qa_emoji.generation import Illustrator
+from qa_emoji.index import EmojiIndex
+from qa_emoji.runtime import ExportedEncoder, ExportedVAE
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+DEFAULT_SOURCES = ("known", "unseen")
+_BATCH = 1024
+
+
+class EmojiRanker:
+    """A text encoder, an index of answers and a VAE that draws new ones."""
+
+    def __init__(self, index: EmojiIndex, encoder: ExportedEncoder, vae: ExportedVAE):
+        """Put the parts together; ValueError when the index was built with other weights than these."""
+        for name, part in (("encoder", encoder), ("vae", vae)):
+            if index.about.get(name) != part.sha256:
+                raise ValueError(
+                    f"The index was built with other {name} weights than those in {part.folder}; "
+                    "rebuild it with `qa-emoji index build`."
+                )
+        self.index, self.encoder, self.vae = index, encoder, vae
+        self._by_spelling: dict[str, list[str]] = {}
+        self._by_source: dict[str, list[str]] = {source: [] for source in SOURCES}
+        for answer in index.answers:
+            self._by_source[answer.source].append(answer.id)
+            for spelling in {answer.id, answer.emoji or answer.id}:
+                self._by_spelling.setdefault(_spelling(spelling), []).append(answer.id)
+        self._selectors: dict[tuple[str, ...], Any] = {}  # FAISS filters by sources
+
+    @functools.cached_property
+    def _illustrator(self) -> Illustrator:
+        return Illustrator(self.vae, self.index.answers)
+
+    @classmethod
+    def load(
+        cls, folder: str | Path | None = None, *, encoder: str | Path | None = None, vae: str | Path | None = None
+    ) -> EmojiRanker:
+        """A ranker from an index folder and folders of weights; each the shipped one when not given.
+
+        Raises ValueError, in one sentence, for what is missing, broken or does not belong together.
+        """
+        index = EmojiIndex.load(paths.default_index() if folder is None else folder)
+        return cls(index, ExportedEncoder(encoder), ExportedVAE(vae))
+
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        """Codes of texts: (n, 16) float32, rows of length 1.
+
+        Raises TypeError for what is not a text, ValueError for a blank one.
+        """
+        return self.encoder.encode(_checked_texts(texts))
+
+    def rank(
+        self,
+        text: str,
+        k: int = 5,
+        sources: Iterable[str] = DEFAULT_SOURCES,
+        candidates: Iterable[str] | None = None,
+        fresh: int = 0,
+    ) -> list[Answer]:
+        """The k best answers to a text, best first; fewer when there are fewer to choose among.
+
+        Args:
+            text: a question, message or search in any script and of any length; its first 2,000 characters count.
+            k: how many answers from the index.
+            sources: which kinds may answer, of "known", "unseen" and "generated".
+            candidates: choose among these emojis (or answer ids) alone; variation selectors and case do not matter.
+            fresh: draw this many new emojis for this very text; they join the k in one order by score.
+
+        Raises TypeError for arguments of another type; ValueError for a blank text, k < 1, fresh < 0, and sources or
+        candidates that are unknown or none.
+        """
+        if not isinstance(text, str):
+            raise TypeError(f"A question should be a text, not {type(text).__name__}.")
+        k, fresh = _count(k, "k", 1), _count(fresh, "fresh", 0)
+        selector = self._selector(sources, candidates)
+        code = self.encode([text])
+        scores, ids = self.index.search_within(code, min(k, max(1, len(self.index))), selector)
+        found = [
+            replace(self.index[answer_id], score=float(score), decoder=self.vae)
+            for score, answer_id in zip(scores[0], ids[0], strict=True)
+            if answer_id is not None
+        ]
+        if fresh:
+            drawn = self.draw(fresh, about=text)
+            found = sorted(found + drawn, key=lambda answer: answer.score or 0.0, reverse=True)
+        return [replace(answer, rank=rank) for rank, answer in enumerate(found, 1)]
+
+    def rank_batch(
+        self,
+        texts: Sequence[str],
+        k: int = 5,
+        sources: Iterable[str] = DEFAULT_SOURCES,
+        candidates: Iterable[str] | None = None,
+    ) -> pd.DataFrame:
+        """The k best answers to each text, a row each: question, rank, answer, name, source, score.
+
+        ``answer`` is the emoji or, for a generated answer, its id. Arguments and errors as of `rank`.
+        """
+        import pandas as pd
+
+        k, selector = min(_count(k, "k", 1), max(1, len(self.index))), self._selector(sources, candidates)
+        texts = _checked_texts(texts)
+        answers = {answer.id: answer for answer in self.index.answers}
+        columns: dict[str, list] = {name: [] for name in ("question", "rank", "answer", "name", "source", "score")}
+        for start in range(0, len(texts), _BATCH):
+            part = texts[start : start + _BATCH]
+            scores, ids = self.index.search_within(self.encoder.encode(part), k, selector)
+            for row, column in zip(*np.nonzero(ids != None), strict=True):  # noqa: E711 (elementwise)
+                answer = answers[ids[row, column]]
+                columns["question"].append(part[row])
+                columns["rank"].append(int(column) + 1)
+                columns["answer"].append(str(answer))
+                columns["name"].append(answer.name)
+                columns["source"].append(answer.source)
+                columns["score"].append(float(scores[row, column]))
+        return pd.DataFrame(columns)
+
+    def draw(self, n: int, about: str | None = None, seed: int = 0) -> list[Answer]:
+        """n emojis that nobody has drawn, none of them in the index: around a text's direction, scored by their cosine
+        to it, or anywhere between real ones.
+
+        The same text and seed are drawn the same emojis. Where the VAE draws too little that is worth showing there
+        may be fewer.
+        """
+        n = _count(n, "n", 1)
+        if about is None:
+            return self._illustrator.anywhere(n, np.random.default_rng(seed))
+        key = zlib.crc32(about.encode("utf-8", "surrogatepass"))
+        return self._illustrator.fresh(self.encode([about])[0], n, np.random.default_rng([seed, key]))
+
+    def _selector(self, sources: Iterable[str], candidates: Iterable[str] | None) -> Any:
+        """The FAISS filter for these sources and candidates, or None when every answer may be chosen."""
+        chosen = _checked_sources(sources)
+        if candidates is None:
+            if chosen not in self._selectors:
+                everything = all(source in chosen or not ids for source, ids in self._by_source.items())
+                ids = [i for source in chosen for i in self._by_source[source]]
+                self._selectors[chosen] = None if everything else self.index.selector(ids)
+            return self._selectors[chosen]
+        if isinstance(candidates, str):
+            raise TypeError("candidates should be a list of emojis, not one text.")
+        ids = []
+        for candidate in candidates:
+            if not isinstance(candidate, str):
+                raise TypeError(f"A candidate should be an emoji, not {type(candidate).__name__}.")
+            if not (spelled := self._by_spelling.get(_spelling(candidate))):
+                raise ValueError(f"The candidate {candidate!r} is not in the index.")
+            ids += [i for i in spelled if self.index.source_of(i) in chosen]
+        if not ids:
+            raise ValueError(f"None of the candidates is an answer from {' or '.join(chosen)}.")
+        return self.index.selector(dict.fromkeys(ids))
+
+
+def _spelling(candidate: str) -> str:
+    return canonical(candidate).strip().casefold()
+
+
+def _checked_sources(sources: Iterable[str]) -> tuple[str, ...]:
+    if isinstance(sources, str):
+        sources = (sources,)
+    chosen = set(sources)
+    for source in chosen:
+        if source not in SOURCES:
+            raise ValueError(f"A source is one of {', '.join(SOURCES)}, not {source!r}.")
+    if not chosen:
+        raise ValueError(f"Name at least one source of {', '.join(SOURCES)}.")
+    return tuple(source for source in SOURCES if source in chosen)
+
+
+def _checked_texts(texts: Sequence[str]) -> list[str]:
+    if isinstance(texts, str):
+        raise TypeError("texts should be a list of texts, not one text.")
+    texts = list(texts)
+    for row, text in enumerate(texts):
+        where = f" (text {row})" if len(texts) > 1 else ""
+        if not isinstance(text, str):
+            raise TypeError(f"A question should be a text, not {type(text).__name__}{where}.")
+        if not text or text.isspace():
+            raise ValueError(f"A question should say something: this one is blank{where}.")
+    return texts
+
+
+def _count(value: int, name: str, least: int) -> int:
+    try:
+        value = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} should be a whole number, not {type(value).__name__}.") from None
+    if value < least:
+        raise ValueError(f"{name} should be at least {least}, not {value}.")
+    return value

@@ -1,0 +1,93 @@
+"""The exported text encoder and VAE, run by ONNX Runtime: all that a query needs, without torch."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+from qa_emoji import paths
+from qa_emoji.cosine import unit_rows
+from qa_emoji.tokenizer import FILE_NAME, PAD, Tokenizer
+
+_BATCH = 256
+
+
+class ExportedEncoder:
+    """Texts to unit codes."""
+
+    files = ("encoder.onnx", FILE_NAME)
+
+    def __init__(self, folder: str | Path | None = None):
+        """Load from a folder; the shipped one when none is given. ValueError says what is missing or broken."""
+        self.folder = paths.encoder_weights() if folder is None else Path(folder)
+        self.sha256 = fingerprint(self.folder, self.files, "scripts/train_encoder.py")
+        self.tokenizer = Tokenizer.load(self.folder)
+        self._session = _session(self.folder / "encoder.onnx", "scripts/train_encoder.py")
+
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        """Unit codes of texts, (n, 16) float32; texts of like length are encoded together."""
+        ids = [self.tokenizer.encode(text) for text in texts]
+        order = sorted(range(len(ids)), key=lambda i: len(ids[i]))
+        codes = np.empty((len(ids), self.dim), dtype=np.float32)
+        for start in range(0, len(order), _BATCH):
+            rows = order[start : start + _BATCH]
+            padded = np.full((len(rows), len(ids[rows[-1]])), PAD, dtype=np.int64)  # (B, T)
+            for at, row in enumerate(rows):
+                padded[at, : len(ids[row])] = ids[row]
+            codes[rows] = self._session.run(None, {"ids": padded})[0]
+        return unit_rows(codes)
+
+    @property
+    def dim(self) -> int:
+        """The length of a code."""
+        return self._session.get_outputs()[0].shape[1]
+
+
+class ExportedVAE:
+    """Images to posterior means and codes to images."""
+
+    files = ("encoder.onnx", "decoder.onnx")
+
+    def __init__(self, folder: str | Path | None = None):
+        """Load from a folder; the shipped one when none is given. ValueError says what is missing or broken."""
+        self.folder = paths.vae_weights() if folder is None else Path(folder)
+        self.sha256 = fingerprint(self.folder, self.files, "scripts/pretrain_vae.py")
+        self._encoder = _session(self.folder / "encoder.onnx", "scripts/pretrain_vae.py")
+        self._decoder = _session(self.folder / "decoder.onnx", "scripts/pretrain_vae.py")
+
+    def encode(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Means and log-variances, each (n, 16) float32, of images (n, 4, 36, 36) float32."""
+        parts = [self._encoder.run(None, {"images": part}) for part in _parts(images)]
+        mean, logvar = (np.concatenate(column) for column in zip(*parts, strict=True))
+        return mean, logvar
+
+    def decode(self, codes: np.ndarray) -> np.ndarray:
+        """Images, (n, 4, 36, 36) float32 in [0, 1], premultiplied alpha, of latent codes (n, 16) float32."""
+        return np.concatenate([self._decoder.run(None, {"codes": part})[0] for part in _parts(codes)])
+
+
+def fingerprint(folder: Path, files: Sequence[str], maker: str) -> str:
+    """The sha256 over files of a folder, what an index remembers of the weights it was built with."""
+    digest = hashlib.sha256()
+    for name in files:
+        try:
+            digest.update((folder / name).read_bytes())
+        except OSError as error:
+            raise ValueError(f"{folder / name} is missing; {maker} makes it.") from error
+    return digest.hexdigest()
+
+
+def _session(path: Path, maker: str) -> onnxruntime.InferenceSession:
+    try:
+        return onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime raises classes of its own, without a common one to name
+        raise ValueError(f"{path} is not a sound exported model; {maker} makes it anew.") from error
+
+
+def _parts(rows: np.ndarray) -> list[np.ndarray]:
+    rows = np.ascontiguousarray(rows, dtype=np.float32)
+    return [rows[start : start + _BATCH] for start in range(0, max(1, len(rows)), _BATCH)]

@@ -1,0 +1,136 @@
+"""Nothing labelled unseen reaches training: no image, name, keyword or text, in no corpus and not in the tokenizer's."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from qa_emoji import corpora, emojibase, jobs, questions, training
+from qa_emoji.catalog import Catalog, canonical
+from qa_emoji.corpora import Gate, Pair
+from qa_emoji.encoder import TextEncoderConfig
+from qa_emoji.tokenizer import Tokenizer, normalize
+from vae.training import TrainingConfig
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """Corpora of a few lines in the form of the real ones, each with something unseen in it."""
+    folder = tmp_path_factory.mktemp("corpora")
+    files = {
+        "emoogle/emoogle-emoji-keywords.json": json.dumps({"🍕": ["pizza", "shared"], "🦩": ["flamingo", "shared", "pink bird"]}),
+        "emoji2vec/emoji_joined.txt": "cheese slice\t🍕\nwaffle\t🧇\nsmile\t🧇\nleft\t🤚🏿\n",
+        "tweeteval_emoji/mapping.txt": "0\t❤\t_red_heart_\n1\t🥰\t_smiling_face_with_hearts_\n",
+        "tweeteval_emoji/train_text.txt": "so sweet \ufe0f\nadorable\nlunch &amp; 🧇\n",
+        "tweeteval_emoji/train_labels.txt": "0\n1\n0\n",
+        "goemotions/labels.txt": "joy\nneutral\n",
+        "goemotions/train.tsv": "what a day\t0\tid1\nit is a day\t1\tid2\nflamingo\t1\tid3\nthanks 🥰\t0\tid4\n",
+        "wordnet/data.noun": "  1 licence\n00001 18 n 02 yo-yo 0 plaything 0 000 | a toy; \"he bought a toy\"; \"flamingo\"\n00002 18 n 01 New_York 0 000 | a city\n",
+        "wordnet/data.verb": "00001 29 v 01 bow_out(p) 0 000 00 | remove oneself\n",
+        "wordnet/data.adj": "",
+        "wordnet/data.adv": "",
+        "data/goemotions.csv": "emotion,emojis\njoy,😀 🥰\n",
+    }  # fmt: skip
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(content, encoding="utf-8")
+    (folder / "data/questions.csv").write_text(Path("data/questions.csv").read_text("utf-8"), "utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def pairs(catalog, folder) -> dict[str, list[Pair]]:
+    return corpora.training_pairs(catalog, folder, folder / "wordnet", folder / "data")
+
+
+def test_no_unseen_emoji_labels_a_training_text(catalog, pairs):
+    for name, part in pairs.items():
+        assert part, name
+        for pair in part:
+            assert all(catalog[e].known and catalog[e].is_base_form for e in pair.emojis), pair
+
+
+def test_no_training_text_is_an_unseen_name_or_has_an_unseen_emoji(catalog, pairs):
+    names = {normalize(e.name) for e in catalog.unseen()} - {normalize(e.name) for e in catalog.known()}
+    emojis = [canonical(e.emoji) for e in catalog.unseen()]
+    for part in pairs.values():
+        for pair in part:
+            assert normalize(pair.text) not in names, pair
+            assert pair.text.isascii() or not any(e in canonical(pair.text) for e in emojis), pair
+
+
+def test_what_the_readers_keep_and_drop(pairs):
+    keywords = {p.text: p.emojis for p in pairs["keywords"]}
+    assert keywords["shared"] == ("🍕",)
+    assert "🍕" in keywords["cheese slice"]
+    assert "🤚" in keywords["left"]
+    assert not {"flamingo", "waffle", "pink bird"} & set(keywords)
+    assert [(p.text, p.emojis) for p in pairs["tweets"]] == [("so sweet ", ("❤\ufe0f",))]
+    assert [(p.text, p.emojis) for p in pairs["comments"]] == [("what a day", ("😀",))]
+    assert {p.text for p in pairs["unlabelled"]} == {"it is a day", "plaything", "he bought a toy", "bow out"}
+
+
+def test_keywords_that_only_unseen_emojis_have_are_not_there(catalog, pairs):
+    known = {normalize(text) for e in catalog.known() for text in (e.name, *e.keywords)}
+    only_unseen = {normalize(text) for e in catalog.unseen() for text in (e.name, *e.keywords)} - known
+    elsewhere = {"cheese slice", "pizza", "smile", "left", "shared"}
+    assert len(only_unseen) > 300
+    assert not only_unseen & {normalize(p.text) for p in pairs["keywords"]} - elsewhere
+
+
+def test_no_dev_or_test_question_is_trained_on(catalog, pairs):
+    held_out = {normalize(q.text) for q in questions.load("data/questions.csv", catalog) if q.split != "train"}
+    assert len(held_out) > 1000
+    for part in pairs.values():
+        assert not held_out & {normalize(p.text) for p in part}
+
+
+def test_questions_that_only_unseen_emojis_answer_are_dev_or_test(catalog):
+    for question in questions.load("data/questions.csv", catalog):
+        assert question.split != "train" or any(catalog[e].known for e in question.emojis)
+
+
+def test_the_tokenizer_reads_the_gated_texts_alone(catalog, folder, monkeypatch):
+    read = []
+
+    def spy(texts, vocabulary):
+        read.extend(texts)
+        raise InterruptedError
+
+    monkeypatch.setattr(Tokenizer, "train", spy)
+    with pytest.raises(InterruptedError):
+        jobs.train_encoder(catalog, folder, folder / "wordnet", folder / "out", data=folder / "data", work=folder)
+    gate = Gate(catalog)
+    assert len(read) > 1000
+    assert all(gate.admits(text) for text in read)
+
+
+def test_the_vae_is_trained_on_known_images_alone(catalog, tmp_path, monkeypatch):
+    trained_on = []
+
+    def spy(pictures, **_):
+        trained_on.append(pictures)
+        raise InterruptedError
+
+    monkeypatch.setattr("vae.training.train", spy)
+    with pytest.raises(InterruptedError):
+        jobs.pretrain_vae(catalog, "twemoji", tmp_path, work=tmp_path, config=TrainingConfig(epochs=1))
+    np.testing.assert_array_equal(trained_on[0], jobs.load_images("twemoji", catalog.known()))
+    assert len(trained_on[0]) == 2654
+
+
+def test_the_loop_refuses_unseen_answers(catalog):
+    with pytest.raises(ValueError, match="Only known base forms"):
+        training.train(
+            {}, catalog.base_forms("unseen"), np.eye(16, dtype=np.float32), None, model_config=TextEncoderConfig()
+        )
+
+
+def test_the_catalogue_alone_decides(catalog):
+    assert all(e.known == (e.version <= 5.0) for e in catalog)
+    assert isinstance(catalog, Catalog)
+    assert emojibase.REGIONAL_INDICATOR_VERSION < 5

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from qa_emoji import questions
+
+
+@pytest.fixture(scope="module")
+def asked(catalog) -> list[questions.Question]:
+    return questions.load("data/questions.csv", catalog)
+
+
+def test_there_are_enough_of_every_kind(asked, catalog):
+    kinds = Counter(q.kind(catalog) for q in asked)
+    assert len(asked) >= 2400
+    assert kinds["implicit"] >= 900
+    assert kinds["unseen"] >= 300
+    assert len({q.category for q in asked}) >= 60
+
+
+def test_splits_follow_the_hash(asked):
+    shares = Counter(q.split for q in asked if q.split != "train")
+    assert shares["test"] / shares["dev"] == pytest.approx(25 / 15, rel=0.15)
+    assert questions.split_of("Hello  there", trainable=True) == questions.split_of("hello, there!", trainable=True)
+
+
+def test_no_near_duplicates(asked):
+    assert questions.near_duplicates(q.text for q in asked) == []
+
+
+def test_near_duplicates_are_found():
+    texts = ["I love pizza so much", "i LOVE pizza, so much!", "I love pasta", ""]
+    assert questions.near_duplicates(texts) == [(texts[0], texts[1])]
+
+
+@pytest.mark.parametrize(
+    ("text", "emojis", "kind"),
+    [
+        ("Pizza tonight?", "🍕 😋", "known"),
+        ("Two birds on a wire", "🐦", "known"),
+        ("What's for dinner?", "🍕 🍝", "implicit"),
+        ("Raise your hand", "👏", "implicit"),
+        ("A pink bird on one leg", "🦩", "unseen"),
+        ("A pink flamingo", "🦩 🐦", "known"),
+    ],
+)
+def test_kind(catalog, text, emojis, kind):
+    assert questions.make(text, emojis.split(), "any", catalog).kind(catalog) == kind
+
+
+def test_saved_questions_load_again(asked, catalog, tmp_path):
+    questions.save(tmp_path / "q.csv", asked)
+    with open("data/questions.csv", "rb") as file:
+        assert (tmp_path / "q.csv").read_bytes() == file.read()
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("hello,,greetings,train", "line 2: .* has 0 accepted emojis"),
+        (",👋,greetings,train", "line 2: a question needs a text"),
+        ("hello,👋🏿,greetings,train", "line 2: .* not a base form"),
+        ("hello,x,greetings,train", "line 2: 'x' is not a base form"),
+        ("hello,👋,greetings,nowhere", "line 2: its split should be"),
+    ],
+)
+def test_a_bad_row_is_named(catalog, tmp_path, row, message):
+    (tmp_path / "q.csv").write_text(f"text,emojis,category,split\n{row}\n", encoding="utf-8")
+    with pytest.raises(ValueError, match=message):
+        questions.load(tmp_path / "q.csv", catalog)
+
+
+def test_another_csv_is_refused(catalog, tmp_path):
+    (tmp_path / "q.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(ValueError, match="should have the columns text, emojis, category, split"):
+        questions.load(tmp_path / "q.csv", catalog)

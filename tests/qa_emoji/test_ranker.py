@@ -1,0 +1,188 @@
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from qa_emoji import EmojiRanker, paths
+
+
+def test_five_answers_best_first(ranker):
+    answers = ranker.rank("I burnt the toast again")
+    assert [a.rank for a in answers] == [1, 2, 3, 4, 5]
+    scores = [a.score for a in answers]
+    assert scores == sorted(scores, reverse=True)
+    assert all(-1 <= s <= 1 for s in scores)
+    assert {a.source for a in answers} <= {"known", "unseen"}
+    code = ranker.encode(["I burnt the toast again"])[0]
+    for answer in answers:
+        assert answer.code.shape == (16,)
+        assert answer.score == pytest.approx(float(answer.code @ code), abs=1e-6)
+
+
+@pytest.mark.parametrize("source", ["known", "unseen", "generated"])
+def test_each_source_answers_alone(ranker, source):
+    answers = ranker.rank("a happy birthday cake", k=7, sources=(source,))
+    assert [a.source for a in answers] == [source] * 7
+    assert all((a.emoji is None) == (source == "generated") for a in answers)
+
+
+def test_pictures_are_36_by_36_rgba(ranker):
+    for answer in ranker.rank("a red car", k=3, sources=("known", "generated"), fresh=2):
+        picture = answer.image()
+        assert isinstance(picture, Image.Image)
+        assert (picture.size, picture.mode) == ((36, 36), "RGBA")
+        assert picture.getextrema()[3][1] > 128
+
+
+def test_fresh_emojis_join_in_one_order_and_were_not_in_the_index(ranker):
+    answers = ranker.rank("Where shall we go this summer?", k=5, fresh=4)
+    fresh = [a for a in answers if a.source == "generated"]
+    assert len(answers) == 9
+    assert len(fresh) == len({a.id for a in fresh}) == 4
+    assert not any(a.id in ranker.index for a in fresh)
+    assert [a.score for a in answers] == sorted((a.score for a in answers), reverse=True)
+    drawn_again = ranker.rank("Where shall we go this summer?", k=5, fresh=4)
+    assert [a.id for a in drawn_again] == [a.id for a in answers]
+    codes = ranker.index.codes()
+    assert max((codes @ a.code).max() for a in fresh) < 1
+
+
+def test_candidates_in_any_spelling(ranker):
+    spelled = ranker.rank("love", k=5, candidates=["❤", "⚽️", "1f355", " 🍕 ", "2764"])
+    assert {a.emoji for a in spelled} == {"❤\ufe0f", "⚽", "🍕"}
+    assert spelled[0].emoji == "❤\ufe0f"
+    generated = ranker.rank("love", k=1, sources=("generated",))[0]
+    assert ranker.rank("x", sources=("generated",), candidates=[generated.id.upper()])[0].id == generated.id
+
+
+def test_more_answers_than_there_are(ranker):
+    assert len(ranker.rank("hello", k=10**6, candidates=["👋", "🙂"])) == 2
+    assert len(ranker.rank("hello", k=10**4)) == 1914
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"text": ""}, ValueError, "blank"),
+        ({"text": " \n\t\u3000"}, ValueError, "blank"),
+        ({"text": None}, TypeError, "not NoneType"),
+        ({"text": 3}, TypeError, "not int"),
+        ({"text": b"hi"}, TypeError, "not bytes"),
+        ({"k": 0}, ValueError, "k should be at least 1"),
+        ({"k": -3}, ValueError, "k should be at least 1"),
+        ({"k": 2.5}, TypeError, "whole number"),
+        ({"k": "5"}, TypeError, "whole number"),
+        ({"fresh": -1}, ValueError, "fresh should be at least 0"),
+        ({"sources": ("known", "famous")}, ValueError, "not 'famous'"),
+        ({"sources": ()}, ValueError, "at least one source"),
+        ({"sources": (1,)}, ValueError, "not 1"),
+        ({"candidates": ["🍕", "pizza!"]}, ValueError, "'pizza!' is not in the index"),
+        ({"candidates": []}, ValueError, "None of the candidates"),
+        ({"candidates": ["🦩"], "sources": ("known",)}, ValueError, "None of the candidates"),
+        ({"candidates": "🍕🍔"}, TypeError, "list of emojis"),
+        ({"candidates": [5]}, TypeError, "not int"),
+    ],
+)
+def test_bad_arguments_get_one_sentence(ranker, arguments, error, message):
+    with pytest.raises(error, match=message) as raised:
+        ranker.rank(**{"text": "hello", **arguments})
+    assert "\n" not in str(raised.value)
+    assert str(raised.value).endswith(".")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "🍕🍕",
+        "\x00",
+        "\ud800",
+        "\udfff x \ud83c",
+        "שלום עולם",
+        "\u202eabc",
+        "a" * 2**20,
+        "\ufe0f",
+        "؟",
+        "\u200b",
+        "👨‍👩‍👧‍👦" * 999,
+    ],
+)
+def test_any_other_text_is_answered(ranker, text):
+    assert len(ranker.rank(text, fresh=1)) == 6
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(alphabet=st.characters(exclude_categories=()), min_size=1))
+def test_hypothesis_texts_are_answered(text):
+    ranker = shared_ranker()
+    if text.isspace():
+        with pytest.raises(ValueError, match="blank"):
+            ranker.rank(text)
+    else:
+        assert len(ranker.rank(text)) == 5
+
+
+_SHARED: list[EmojiRanker] = []
+
+
+def shared_ranker() -> EmojiRanker:
+    if not _SHARED:
+        _SHARED.append(EmojiRanker.load())
+    return _SHARED[0]
+
+
+def test_batch_equals_single(ranker):
+    texts = ["pizza tonight?", "so tired", "🎉🎉", "pizza tonight?"] * 3
+    frame = ranker.rank_batch(texts, k=3, sources=("known", "generated"))
+    assert list(frame.columns) == ["question", "rank", "answer", "name", "source", "score"]
+    assert frame["question"].tolist() == [t for t in texts for _ in range(3)]
+    for number, text in enumerate(texts):
+        rows = frame.iloc[3 * number : 3 * number + 3]
+        single = ranker.rank(text, k=3, sources=("known", "generated"))
+        assert rows["answer"].tolist() == [str(a) for a in single]
+        np.testing.assert_allclose(rows["score"], [a.score for a in single], atol=1e-6)
+
+
+def test_batch_of_none_and_bad_batches(ranker):
+    assert len(ranker.rank_batch([])) == 0
+    with pytest.raises(ValueError, match=r"blank \(text 1\)"):
+        ranker.rank_batch(["a", " "])
+    with pytest.raises(TypeError, match="not one text"):
+        ranker.rank_batch("hello")
+    with pytest.raises(TypeError, match=r"not float \(text 1\)"):
+        ranker.rank_batch(["a", float("nan")])
+
+
+def test_no_torch_on_the_way_of_a_question(tmp_path):
+    program = (
+        "import sys, qa_emoji; assert 'numpy' not in sys.modules; "
+        "r = qa_emoji.EmojiRanker.load(); r.rank('hello', fresh=2)[0].image(); r.rank_batch(['hello']); "
+        "assert 'torch' not in sys.modules and 'matplotlib' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True)
+
+
+@pytest.mark.parametrize("part", ["encoder", "vae"])
+def test_an_index_of_other_weights_is_refused(tmp_path, part):
+    shutil.copytree(paths.default_index(), tmp_path / "index")
+    path = tmp_path / "index" / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {part: "0" * 64}))
+    with pytest.raises(ValueError, match=f"built with other {part} weights .* index build"):
+        EmojiRanker.load(tmp_path / "index")
+
+
+def test_a_flipped_bit_in_the_weights_is_noticed(tmp_path):
+    shutil.copytree(paths.encoder_weights(), tmp_path / "weights")
+    path = tmp_path / "weights" / "encoder.onnx"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="other encoder weights"):
+        EmojiRanker.load(encoder=tmp_path / "weights")

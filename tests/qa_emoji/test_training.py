@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from qa_emoji.corpora import Pair
+from qa_emoji.cosine import unit_rows
+from qa_emoji.encoder import TextEncoder, TextEncoderConfig, pad
+from qa_emoji.tokenizer import Tokenizer
+from qa_emoji.training import Corpus, TextTrainingConfig, encode_ragged, train
+
+WORDS = {"🍕": "pizza cheese slice", "🚀": "rocket space launch", "🐶": "dog puppy bark", "🌧️": "rain wet cloud"}
+MIXTURE = (("pairs", 0.75), ("plain", 0.25))
+
+
+@pytest.fixture(scope="module")
+def setting(catalog):
+    pairs = [Pair(f"{a} {b}", (emoji,)) for emoji, words in WORDS.items() for a in words.split() for b in words.split()]
+    tokenizer = Tokenizer.train([p.text for p in pairs] * 5, 320)
+    rng = np.random.default_rng(0)
+    known = [catalog[e] for e in WORDS]
+    teacher = unit_rows(rng.normal(size=(4, 8)))
+    rows = [list(WORDS).index(p.emojis[0]) for p in pairs]
+    corpora = {
+        "pairs": Corpus(pairs, teacher[rows]),
+        "plain": Corpus([Pair(p.text, ()) for p in pairs], teacher[rows]),
+    }
+    codes = unit_rows(rng.normal(size=(4, 16)))
+    model_config = TextEncoderConfig(len(tokenizer), embedding_dim=16, filters=16, hidden_dim=16, dropout=0)
+    return corpora, known, codes, tokenizer, model_config, teacher
+
+
+@pytest.mark.parametrize("loss", ["contrastive", "triplet"])
+@pytest.mark.parametrize("teaching", [True, False])
+def test_a_small_model_learns_its_pairs(setting, loss, teaching):
+    corpora, known, codes, tokenizer, model_config, teacher = setting
+    config = TextTrainingConfig(
+        steps=150, batch_size=32, learning_rate=1e-2, loss=loss, mixture=MIXTURE, siamese_batch=8
+    )
+    model = train(
+        corpora,
+        known,
+        codes,
+        tokenizer,
+        model_config=model_config,
+        config=config,
+        known_teacher=teacher if teaching else None,
+    )
+    pairs = corpora["pairs"].pairs
+    with torch.no_grad():
+        ours = encode_ragged(model, [tokenizer.encode(p.text) for p in pairs]).numpy()
+    nearest = (unit_rows(ours) @ codes.T).argmax(1)
+    assert np.mean([known[i].emoji == p.emojis[0] for i, p in zip(nearest, pairs, strict=True)]) == 1
+
+
+def test_an_unknown_loss_is_refused(setting):
+    corpora, known, codes, tokenizer, model_config, _ = setting
+    config = TextTrainingConfig(steps=1, batch_size=8, loss="magic", mixture=MIXTURE)
+    with pytest.raises(ValueError, match="not 'magic'"):
+        train(corpora, known, codes, tokenizer, model_config=model_config, config=config)
+
+
+def test_a_killed_run_resumes_to_the_same_model(setting, tmp_path):
+    corpora, known, codes, tokenizer, model_config, teacher = setting
+    config = TextTrainingConfig(steps=12, batch_size=16, mixture=MIXTURE, siamese_batch=4, refresh=5)
+
+    def run(**arguments) -> TextEncoder:
+        return train(
+            corpora,
+            known,
+            codes,
+            tokenizer,
+            model_config=model_config,
+            config=config,
+            known_teacher=teacher,
+            **arguments,
+        )
+
+    def stop(step, losses):
+        if step == 7:
+            raise KeyboardInterrupt
+
+    whole = run()
+    with pytest.raises(KeyboardInterrupt):
+        run(checkpoint=tmp_path / "c.safetensors", on_step=stop)
+    resumed = run(checkpoint=tmp_path / "c.safetensors")
+    for name, value in whole.state_dict().items():
+        torch.testing.assert_close(resumed.state_dict()[name], value)
+
+
+def test_ragged_encoding_keeps_the_order(setting):
+    model = TextEncoder(setting[4]).eval()
+    ids = [[5, 6, 7], [8], [9, 10, 11, 12, 13], [5, 6], [7]]
+    with torch.no_grad():
+        together, alone = encode_ragged(model, ids, parts=2), torch.cat([model(pad([row])) for row in ids])
+    torch.testing.assert_close(together, alone)

@@ -1,0 +1,132 @@
+"""The convolutional variational autoencoder (Kingma and Welling 2013, arXiv 1312.6114)."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from vae import images as emoji_images
+
+WEIGHTS = Path(__file__).resolve().parent / "weights"
+
+
+@dataclass(frozen=True)
+class VAEConfig:
+    """Sizes of a `ConvVAE`.
+
+    The encoder halves the image twice, so ``image_size`` is a multiple of 4. Means lie within ±``mean_bound`` and
+    log-variances within ``logvar_range``: no image, whatever it shows, has an infinite code.
+    """
+
+    latent_dim: int = 16
+    image_size: int = emoji_images.SIZE
+    channels: int = emoji_images.CHANNELS
+    width: int = 48
+    mean_bound: float = 6.0
+    logvar_range: tuple[float, float] = (-9.0, 2.0)
+
+
+class ConvVAE(nn.Module):
+    """Encoder to the mean and log-variance of a Gaussian over codes, and decoder back to images."""
+
+    def __init__(self, config: VAEConfig = VAEConfig()):
+        super().__init__()
+        if config.image_size % 4:
+            raise ValueError(f"image_size should be a multiple of 4, not {config.image_size}.")
+        self.config = config
+        w, small = config.width, config.image_size // 4
+        self.encoder = nn.Sequential(
+            nn.Conv2d(config.channels, w, 3, stride=2, padding=1, bias=False),  # 36 -> 18
+            *_activation(w),
+            nn.Conv2d(w, 2 * w, 3, stride=2, padding=1, bias=False),  # 18 -> 9
+            *_activation(2 * w),
+            nn.Conv2d(2 * w, 4 * w, 3, stride=2, padding=1, bias=False),  # 9 -> 5
+            *_activation(4 * w),
+            nn.Flatten(),
+            nn.Linear(4 * w * ((small + 1) // 2) ** 2, 2 * config.latent_dim),
+        )
+        self.decoder = nn.Sequential(
+            nn.Linear(config.latent_dim, 4 * w),
+            nn.GELU(),
+            nn.Linear(4 * w, w * small**2),
+            nn.Unflatten(1, (w, small, small)),
+            *_activation(w),
+            nn.Conv2d(w, 4 * w, 3, padding=1, bias=False),
+            *_activation(4 * w),
+            nn.ConvTranspose2d(4 * w, 2 * w, 4, stride=2, padding=1, bias=False),  # 9 -> 18
+            *_activation(2 * w),
+            nn.ConvTranspose2d(2 * w, config.channels, 4, stride=2, padding=1),  # 18 -> 36
+            nn.Sigmoid(),
+        )
+
+    def encode(self, images: Tensor | np.ndarray) -> tuple[Tensor, Tensor]:
+        """The posterior of each image.
+
+        Args:
+            images: (n, 4, 36, 36) float32 in [0, 1], premultiplied alpha.
+
+        Returns:
+            mean and log-variance, each (n, 16) float32, finite for every finite image.
+        """
+        images = torch.as_tensor(images)
+        if images.shape[1:] != (self.config.channels, self.config.image_size, self.config.image_size):
+            raise ValueError(f"Images should be (n, 4, 36, 36), not {tuple(images.shape)}.")
+        mean, logvar = self.encoder(images).chunk(2, dim=1)  # (n, 32) -> 2 x (n, 16)
+        low, high = self.config.logvar_range
+        mean = self.config.mean_bound * torch.tanh(mean / self.config.mean_bound)
+        return mean, low + (high - low) * torch.sigmoid(logvar)
+
+    def reparameterise(self, mean: Tensor, logvar: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """A code drawn from each posterior: mean + standard deviation x N(0, I), (n, 16)."""
+        noise = torch.empty_like(mean).normal_(generator=generator)
+        return mean + torch.exp(logvar / 2) * noise
+
+    def decode(self, codes: Tensor | np.ndarray) -> Tensor:
+        """Images of codes: (n, 16) -> (n, 4, 36, 36) in [0, 1], premultiplied alpha."""
+        codes = torch.as_tensor(codes)
+        if codes.ndim != 2 or codes.shape[1] != self.config.latent_dim:
+            raise ValueError(f"Codes should be (n, {self.config.latent_dim}), not {tuple(codes.shape)}.")
+        decoded = self.decoder(codes)  # (n, 4, 36, 36)
+        alpha = decoded[:, 3:]
+        return torch.cat([decoded[:, :3] * alpha, alpha], dim=1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Reconstructions: images decoded from the means of their codes."""
+        return self.decode(self.encode(images)[0])
+
+    def save(self, folder: str | Path) -> None:
+        """Write model.safetensors and config.json."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file(self.state_dict(), folder / "model.safetensors")
+        (folder / "config.json").write_text(json.dumps(dataclasses.asdict(self.config), indent=2) + "\n")
+
+    @classmethod
+    def load(cls, folder: str | Path | None = None) -> ConvVAE:
+        """The model of a folder, in evaluation mode; without a folder, the one that comes with the package.
+
+        Raises ValueError, in one sentence, when the files are missing, broken or do not belong together.
+        """
+        folder = WEIGHTS if folder is None else Path(folder)
+        try:
+            config = json.loads((folder / "config.json").read_text())
+            model = cls(VAEConfig(**{**config, "logvar_range": tuple(config["logvar_range"])}))
+            model.load_state_dict(load_file(folder / "model.safetensors"))
+        except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+            reason = str(error).splitlines()[0]
+            raise ValueError(
+                f"No sound VAE weights in {folder} ({reason}); scripts/pretrain_vae.py makes them."
+            ) from error
+        return model.eval()
+
+
+def _activation(width: int) -> tuple[nn.Module, nn.Module]:
+    return nn.BatchNorm2d(width), nn.GELU()
