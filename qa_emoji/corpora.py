@@ -1,7 +1,8 @@
 """Readers of the training corpora. Each gives pairs of a text and the emojis it calls for, known emojis alone.
 
-Everything goes through `Gate`, which drops what is unseen: a pair whose emoji is not known, a text that is exactly an
-unseen emoji's name, and a text with an unseen emoji in it.
+Everything goes through `Gate`, which drops what is unseen: a pair whose emoji is not known, a text that is exactly a
+name or keyword of unseen emojis alone, and a text with an unseen emoji in it. An authored question or message that an
+unseen emoji is a label of is dropped whole.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from qa_emoji import questions
-from qa_emoji.catalog import Catalog, canonical
+from qa_emoji.catalog import Catalog, Emoji, canonical
 from qa_emoji.tokenizer import normalize
 
 
@@ -32,24 +33,28 @@ class Gate:
 
     def __init__(self, catalog: Catalog):
         self.catalog = catalog
-        known_names = {normalize(e.name) for e in catalog.known()}
-        self._names = {normalize(e.name) for e in catalog.unseen()} - known_names
+        self._words = _words(catalog.unseen()) - _words(catalog.known())
         unseen = sorted((canonical(e.emoji) for e in catalog.unseen()), key=len, reverse=True)
         self._unseen = re.compile("|".join(map(re.escape, unseen)))
 
-    def pairs(self, raw: Iterable[tuple[str, Iterable[str]]]) -> Iterator[Pair]:
+    def pairs(self, raw: Iterable[tuple[str, Iterable[str]]], *, whole: bool = False) -> Iterator[Pair]:
         """Pairs with their known answers; skin tones count as their base form. Labelled texts that are left with no
-        known answer are dropped; texts without a label pass."""
+        known answer are dropped; texts without a label pass.
+
+        With ``whole``, a text that has an unseen emoji among its labels is dropped altogether.
+        """
         for text, emojis in raw:
             labels = list(emojis)
+            if whole and any(e in self.catalog and not self.catalog[e].known for e in labels):
+                continue
             known = tuple(dict.fromkeys(base for e in labels if (base := self._known_base(e))))
             if self.admits(text) and (known or not labels):
                 yield Pair(text, known)
 
     def admits(self, text: str) -> bool:
-        """Whether a text says something and neither is an unseen emoji's name nor has an unseen emoji in it."""
+        """Whether a text says something, is no name or keyword of unseen emojis alone and has none of them in it."""
         normal = normalize(text)
-        if not normal or normal in self._names:
+        if not normal or normal in self._words:
             return False
         return text.isascii() or not self._unseen.search(canonical(text))
 
@@ -133,10 +138,14 @@ def wordnet(folder: Path) -> Iterator[tuple[str, Iterable[str]]]:
 
 def training_pairs(catalog: Catalog, corpora: Path, wordnet_folder: Path, data: Path) -> dict[str, list[Pair]]:
     """Everything the shipped encoder is trained on, by kind: "keywords" (names too; with all who bear them),
-    "questions" (authored), "tweets", "comments" (with an emotion) and "unlabelled" texts. No dev or test question."""
+    "questions" (authored), "tweets", "comments" (with an emotion) and "unlabelled" texts.
+
+    No dev or test question is among them and no validation tweet.
+    """
     gate = Gate(catalog)
-    comments = list(gate.pairs(goemotions(corpora, data / "goemotions.csv")))
+    comments = list(gate.pairs(goemotions(corpora, data / "goemotions.csv"), whole=True))
     held_out = {normalize(q.text) for q in questions.load(data / "questions.csv", catalog) if q.split != "train"}
+    held_out |= {normalize(text) for text, _ in tweets(corpora, "val")}
 
     def allowed(pairs: Iterable[Pair]) -> list[Pair]:
         return [p for p in pairs if normalize(p.text) not in held_out]
@@ -148,11 +157,15 @@ def training_pairs(catalog: Catalog, corpora: Path, wordnet_folder: Path, data: 
                 gate.pairs(names_and_keywords(catalog)), gate.pairs(emoogle(corpora)), gate.pairs(emoji2vec(corpora))
             )
         ),
-        "questions": allowed(gate.pairs(authored(data / "questions.csv", catalog))),
-        "tweets": allowed(gate.pairs(tweets(corpora))),
+        "questions": allowed(gate.pairs(authored(data / "questions.csv", catalog), whole=True)),
+        "tweets": allowed(gate.pairs(tweets(corpora), whole=True)),
         "comments": allowed(p for p in comments if p.emojis),
         "unlabelled": allowed([*(p for p in comments if not p.emojis), *(Pair(text, ()) for text in plain)]),
     }
+
+
+def _words(emojis: Iterable[Emoji]) -> set[str]:
+    return {normalize(text) for e in emojis for text in (e.name, *e.keywords)}
 
 
 def _merge(*sources: Iterable[Pair]) -> list[Pair]:
@@ -167,4 +180,5 @@ def _merge(*sources: Iterable[Pair]) -> list[Pair]:
 def _lines(path: Path, encoding: str = "utf-8") -> list[str]:
     if not path.is_file():
         raise FileNotFoundError(f"There is no corpus file {path}; data/README.md says where the corpora come from.")
-    return path.read_text(encoding).removesuffix("\n").split("\n")
+    text = path.read_text(encoding).removesuffix("\n")
+    return text.split("\n") if text else []

@@ -57,7 +57,7 @@ def pretrain_vae(
     started = time.monotonic()
     known = catalog.known()
     unseen = [e for e in catalog.unseen() if not e.base]
-    known_images = load_images(image_source, known)
+    known_images, unseen_images = load_images(image_source, known), load_images(image_source, unseen)
     weights = np.array([SKIN_TONE_WEIGHT if e.base else 1.0 for e in known])
     model = training.train(
         known_images, config=config, weights=weights, checkpoint=work / "vae.safetensors", on_epoch=on_epoch
@@ -79,7 +79,7 @@ def pretrain_vae(
         "machine": _machine(),
         "metrics": {
             "mse_known": error(known_images),
-            "mse_unseen": error(load_images(image_source, unseen)),
+            "mse_unseen": error(unseen_images),
             "n_unseen": len(unseen),
             "active_dimensions": metrics.active_dimensions(means),
         },
@@ -97,7 +97,6 @@ def train_encoder(
     *,
     data: Path,
     image_source: str = "twemoji",
-    vae_weights: Path | None = None,
     work: Path,
     config: Any = None,
     on_text: Callable[[int, int], None] | None = None,
@@ -118,7 +117,8 @@ def train_encoder(
     pairs = readers.training_pairs(catalog, corpora, wordnet, data)
     tokenizer = Tokenizer.train((p.text for part in pairs.values() for p in part), TextEncoderConfig.vocabulary)
     known = catalog.base_forms("known")
-    mean, _ = ExportedVAE(vae_weights).encode(load_images(image_source, known))
+    vae = ExportedVAE()
+    mean, _ = vae.encode(load_images(image_source, known))
     taught = [name for name in pairs if name not in UNTAUGHT]
     texts = [e.description for e in known] + [p.text for name in taught for p in pairs[name]]
     vectors = teacher.embed_cached(
@@ -145,7 +145,7 @@ def train_encoder(
     export(model, out)
     report = {
         "texts": {name: len(part) for name, part in pairs.items()},
-        "vae_sha256": ExportedVAE(vae_weights).sha256,
+        "vae_sha256": vae.sha256,
         "config": dataclasses.asdict(config),
         "model": dataclasses.asdict(model.config),
         "seconds": round(time.monotonic() - started),
@@ -169,9 +169,15 @@ def build_index(
 ) -> EmojiIndex:
     """Build and save an index of every base form of a catalogue and of emojis that nobody has drawn.
 
-    The same inputs give the same bytes. Raises ValueError when fewer than ``generated`` pictures pass the rule of
+    The same inputs give the same bytes. Raises ValueError when the encoder was trained against another VAE, and when
+    fewer than ``generated`` pictures pass the rule of
     `qa_emoji.generation` after many draws; nothing is written then.
     """
+    if encoder.trained_against != vae.sha256:
+        raise ValueError(
+            f"The text encoder in {encoder.folder} was trained against other VAE weights than those in {vae.folder}; "
+            "scripts/train_encoder.py trains it anew."
+        )
     emojis = catalog.base_forms()
     latents, _ = vae.encode(load_images(image_source, emojis))
     names = encoder.encode([e.description for e in emojis])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -40,6 +41,14 @@ class ExportedEncoder:
                 padded[at, : len(ids[row])] = ids[row]
             codes[rows] = self._session.run(None, {"ids": padded})[0]
         return unit_rows(codes)
+
+    @property
+    def trained_against(self) -> str | None:
+        """The sha256 of the VAE that the encoder was trained against, as its training.json says."""
+        try:
+            return str(json.loads((self.folder / "training.json").read_text())["vae_sha256"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
 
     @property
     def dim(self) -> int:

@@ -19,7 +19,7 @@ from qa_emoji.corpora import Pair
 from qa_emoji.encoder import TextEncoder, TextEncoderConfig, pad
 from qa_emoji.losses import contrastive, distillation, in_batch_targets, triplet_hinge
 from qa_emoji.tokenizer import Tokenizer
-from vae.optimization import Checkpoint, one_cycle
+from vae.optimization import Checkpoint, digest, one_cycle
 
 log = logging.getLogger(__name__)
 
@@ -166,12 +166,13 @@ def train(
     with torch.random.fork_rng():
         torch.manual_seed(config.seed)  # the layers' initial values, which torch draws from its global generator
         model = TextEncoder(model_config)
-    generator = torch.Generator().manual_seed(config.seed)
     optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate)
-    saved = (
-        Checkpoint(checkpoint, dataclasses.asdict(config) | dataclasses.asdict(model_config)) if checkpoint else None
-    )
-    done = saved.resume(model, optimizer, generator) if saved else 0
+    saved = None
+    if checkpoint:
+        texts_digest = digest(*(pair.text.encode("utf-8", "replace") for c in corpora.values() for pair in c.pairs))
+        data = {"codes": digest(known_codes.tobytes()), "texts": texts_digest}
+        saved = Checkpoint(checkpoint, dataclasses.asdict(config) | dataclasses.asdict(model_config) | data)
+    done = saved.resume(model, optimizer) if saved else 0
     batches = _Batches(corpora, known, tokenizer, known_teacher)
     images = torch.from_numpy(known_codes)
     names = torch.zeros_like(images)
@@ -187,7 +188,8 @@ def train(
             torch.manual_seed(config.seed * config.steps + step)  # dropout, which draws from torch's global generator
             encoded = encode_ragged(model.train(), batch.ids + texts)
         questions, answer_texts = encoded[: len(batch.ids)], F.normalize(encoded[len(batch.ids) :])
-        names = names.index_copy(0, torch.from_numpy(batch.answers), answer_texts)
+        once, first = np.unique(batch.answers, return_index=True)
+        names = names.index_copy(0, torch.from_numpy(once), answer_texts[first])
         shares = torch.from_numpy(draw.choice(config.image_shares, size=(len(known), 1)).astype(np.float32))
         losses = _losses(batch, questions, answer_texts, shares * images + (1 - shares) * names, config, draw)
         loss = torch.stack(list(losses.values())).sum()
@@ -197,7 +199,7 @@ def train(
         optimizer.step()
         names = names.detach()
         if saved and (step + 1) % config.refresh == 0:
-            saved.save(step + 1, model, optimizer, generator)
+            saved.save(step + 1, model, optimizer)
         if on_step:
             on_step(step + 1, {name: value.item() for name, value in losses.items()})
     return model.eval()

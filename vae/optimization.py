@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
@@ -26,17 +27,31 @@ def one_cycle(step: int, steps: int, peak: float, *, warm_up: float = 0.25, floo
     return peak * (floor + (1 - floor) * (1 + math.cos(math.pi * at)) / 2)
 
 
+def digest(*parts: bytes) -> str:
+    """A fingerprint of the data that a run is trained on."""
+    total = hashlib.sha256()
+    for part in parts:
+        total.update(len(part).to_bytes(8, "big") + part)
+    return total.hexdigest()
+
+
 class Checkpoint:
     """The state of a training run in one safetensors file: model, Adam moments, random generator, step and settings.
 
-    A run resumes only with the settings it was started with.
+    A run resumes only with the settings, data included, that it was started with.
     """
 
     def __init__(self, path: str | Path, settings: dict):
         self.path = Path(path)
         self.settings = json.dumps(settings, sort_keys=True, default=str)
 
-    def save(self, step: int, model: nn.Module, optimizer: torch.optim.Optimizer, generator: torch.Generator) -> None:
+    def save(
+        self,
+        step: int,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        generator: torch.Generator | None = None,
+    ) -> None:
         """Write the state beside the old file and switch in one step."""
         tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
         tensors |= {
@@ -44,13 +59,16 @@ class Checkpoint:
             for index, state in optimizer.state_dict()["state"].items()
             for name, value in state.items()
         }
-        tensors["generator"] = generator.get_state()
+        if generator:
+            tensors["generator"] = generator.get_state()
         self.path.parent.mkdir(parents=True, exist_ok=True)
         beside = self.path.with_suffix(".partial")
         save_file(tensors, beside, metadata={"step": str(step), "settings": self.settings})
         os.replace(beside, self.path)
 
-    def resume(self, model: nn.Module, optimizer: torch.optim.Optimizer, generator: torch.Generator) -> int:
+    def resume(
+        self, model: nn.Module, optimizer: torch.optim.Optimizer, generator: torch.Generator | None = None
+    ) -> int:
         """Restore the state, if there is one; returns the number of steps already done.
 
         Raises ValueError when the file is broken or belongs to a run with other settings.
@@ -74,7 +92,8 @@ class Checkpoint:
                 _, index, key = name.split(".")
                 state["state"].setdefault(int(index), {})[key] = tensor
         optimizer.load_state_dict(state)
-        generator.set_state(tensors["generator"])
+        if generator:
+            generator.set_state(tensors["generator"])
         return int(metadata["step"])
 
     def clear(self) -> None:

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from vae.model import ConvVAE, VAEConfig
-from vae.optimization import Checkpoint, one_cycle
+from vae.optimization import Checkpoint, digest, one_cycle
 
 log = logging.getLogger(__name__)
 
@@ -104,9 +104,10 @@ def train(
         model = ConvVAE(model_config)
     generator = torch.Generator().manual_seed(config.seed)
     optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate)
-    saved = (
-        Checkpoint(checkpoint, dataclasses.asdict(config) | dataclasses.asdict(model_config)) if checkpoint else None
-    )
+    saved = None
+    if checkpoint:
+        data = {"images": digest(images.tobytes())}
+        saved = Checkpoint(checkpoint, dataclasses.asdict(config) | dataclasses.asdict(model_config) | data)
     step = saved.resume(model, optimizer, generator) if saved else 0
     draws = torch.ones(len(images)) if weights is None else torch.as_tensor(weights, dtype=torch.float32)
     steps_per_epoch = max(1, len(images) // config.batch_size)

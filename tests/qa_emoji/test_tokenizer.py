@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qa_emoji import paths
@@ -39,6 +39,7 @@ def tokenizer() -> Tokenizer:
     return Tokenizer.load(paths.encoder_weights())
 
 
+@settings(deadline=None)
 @given(st.text(alphabet=st.characters(exclude_categories=())))
 def test_any_text_has_pieces(tokenizer, text):
     ids = tokenizer.encode(text)
@@ -52,7 +53,7 @@ def test_a_text_of_nothing_visible_is_unknown(tokenizer):
 
 def test_training_is_deterministic_and_saved(tmp_path):
     texts = [f"{a} {b}" for a in ("red", "blue", "green") for b in ("house", "heart", "apple", "horse", "moon")] * 5
-    first, second = (Tokenizer.train(texts, 300) for _ in range(2))
+    first, second = (Tokenizer.train(texts, 278) for _ in range(2))
     assert first.model == second.model
     first.save(tmp_path)
     assert Tokenizer.load(tmp_path).encode("red moon") == first.encode("red moon")
