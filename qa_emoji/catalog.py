@@ -12,7 +12,7 @@ from qa_emoji import paths
 
 KNOWN_UP_TO = 5.0  # Emoji 5.0, June 2017: the newest version when the seed was written
 COMPONENT = "component"  # the group of regional-indicator letters, skin tones and hair styles
-VARIATION_SELECTOR = "\ufe0f"
+VARIATION_SELECTOR = "\ufe0f"  # asks for the emoji, and U+FE0E for the text presentation
 COLUMNS = ("emoji", "name", "keywords", "group", "subgroup", "version", "base", "split")
 
 
@@ -59,7 +59,7 @@ def describe(name: str, keywords: Sequence[str]) -> str:
 
 def canonical(emoji: str) -> str:
     """The emoji without variation selectors, which never distinguish two emojis."""
-    return emoji.replace(VARIATION_SELECTOR, "")
+    return emoji.replace(VARIATION_SELECTOR, "").replace("\ufe0e", "")
 
 
 class Catalog:
@@ -82,7 +82,10 @@ class Catalog:
         path = Path(path)
         try:
             with path.open(encoding="utf-8", newline="") as file:
-                return cls(_from_row(row) for row in csv.DictReader(file, strict=True))
+                rows = csv.DictReader(file, strict=True)
+                if tuple(rows.fieldnames or ()) != COLUMNS:
+                    raise ValueError(f"its columns should be {', '.join(COLUMNS)}")
+                return cls(map(_from_row, rows))
         except (KeyError, TypeError, AttributeError, UnicodeDecodeError, csv.Error, ValueError) as error:
             raise ValueError(
                 f"{path} is not an emoji catalogue ({error}); scripts/build_catalog.py makes one."

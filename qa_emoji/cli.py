@@ -27,7 +27,9 @@ def one_line_errors(command: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return command(*args, **kwargs)
         except (ValueError, TypeError, OSError, ModuleNotFoundError) as error:
-            click.echo(f"Error: {' '.join(str(error).split())}", err=True)
+            system = isinstance(error, OSError) and error.filename
+            message = f"{error.strerror}: {error.filename}." if system else " ".join(str(error).split())
+            click.echo(f"Error: {message}", err=True)
             sys.exit(2)
 
     return wrapped
@@ -37,7 +39,9 @@ def one_line_errors(command: Callable[..., Any]) -> Callable[..., Any]:
 def progress(label: str, total: int | None = None, unit: str = "it") -> Iterator[Callable[..., None]]:
     """A progress bar on standard error; the function it gives takes how much is done and, if any, figures to show or
     the total."""
-    with tqdm(desc=label, total=total, unit=unit, file=sys.stderr, dynamic_ncols=True, mininterval=0.5) as bar:
+    with tqdm(
+        desc=label, total=total, unit=unit, file=sys.stderr, dynamic_ncols=True, mininterval=0.5, delay=0.5
+    ) as bar:
 
         def advance(done: int, more: dict[str, float] | int | None = None) -> None:
             if isinstance(more, dict):
@@ -161,7 +165,7 @@ def batch(
 
 @main.command()
 @click.argument("file", type=_PATH)
-@click.option("--split", type=click.Choice(["train", "dev", "test"]), default="test", show_default=True)
+@click.option("--split", type=click.Choice(["dev", "test"]), default="test", show_default=True)
 @_index_option
 @one_line_errors
 def evaluate(file: Path, split: str, index: Path | None) -> None:
@@ -306,6 +310,11 @@ def info(folder: Path | None) -> None:
     from qa_emoji.index import read_manifest
 
     click.echo(json.dumps(read_manifest(folder or paths.default_index()), indent=2, ensure_ascii=False))
+
+
+def script_help(docstring: str | None) -> str:
+    """A script's docstring as its help, with the examples' lines kept as they are."""
+    return (docstring or "").replace("\n\n    ", "\n\n\b\n    ")
 
 
 def table(answers: Sequence[Answer]) -> str:

@@ -34,7 +34,7 @@ def _emojis(entry: dict, groups: dict) -> Iterator[Emoji]:
             keywords=tuple(tag for tag in entry.get("tags", ()) if tag != variant["label"]),
             group=COMPONENT if letter else groups["groups"][str(variant["group"])],
             subgroup="regional-indicator" if letter else groups["subgroups"][str(variant["subgroup"])],
-            version=variant["version"] or REGIONAL_INDICATOR_VERSION,
+            version=REGIONAL_INDICATOR_VERSION if letter else variant["version"],
             base=base,
         )
 

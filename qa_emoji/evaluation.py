@@ -60,7 +60,12 @@ def minilm() -> Recommender:
 def evaluate_questions(
     system: str, recommend: Recommender, questions: Sequence[Question], catalog: Catalog, *, seed: int = 0
 ) -> list[Figure]:
-    """Figures of each kind of question among all base forms, known and unseen."""
+    """Figures of each kind of question among all base forms, known and unseen.
+
+    Raises ValueError for questions that may have been trained on, and for none.
+    """
+    if not questions or any(q.split == "train" for q in questions):
+        raise ValueError("Evaluation needs questions, and of the splits that nothing was trained on: dev or test.")
     rankings = recommend([q.text for q in questions], catalog.base_forms(), DEPTH)
     figures = []
     for kind in KINDS:

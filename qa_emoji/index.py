@@ -46,6 +46,7 @@ class EmojiIndex:
         self._answers: dict[int, Answer] = {}  # by FAISS key, in the order added
         self._keys: dict[str, int] = {}  # by answer id
         self._next_key = 0
+        self.version = 0  # counts the changes since it was made or loaded
 
     def __len__(self) -> int:
         return len(self._answers)
@@ -92,6 +93,7 @@ class EmojiIndex:
             self._answers[key] = replace(answer, code=None, score=None, rank=None)
             self._keys[answer.id] = key
         self._next_key += len(ids)
+        self.version += 1
 
     def remove(self, ids: Iterable[str]) -> None:
         """Remove answers: all of them or, when an id is not here (ValueError), none."""
@@ -100,6 +102,7 @@ class EmojiIndex:
         self._faiss.remove_ids(keys)
         for answer_id, key in zip(ids, keys.tolist(), strict=True):
             del self._keys[answer_id], self._answers[key]
+        self.version += 1
 
     def search(self, codes: np.ndarray, k: int, ids: Iterable[str] | None = None) -> tuple[np.ndarray, np.ndarray]:
         """The k answers of highest cosine to each code, best first.
@@ -165,11 +168,10 @@ class EmojiIndex:
             "files": {part: {"name": files[part], "sha256": digests[part]} for part in contents},
             **self.about,
         }
+        replaced = _files_of(folder)
         _write(folder / MANIFEST, (json.dumps(manifest, indent=2, ensure_ascii=False) + "\n").encode())
-        for part, suffix in _PARTS.items():
-            for old in folder.glob(f"{part}-*.{suffix}"):
-                if old.name != files[part]:
-                    old.unlink(missing_ok=True)
+        for name in replaced - set(files.values()):
+            (folder / name).unlink(missing_ok=True)
 
     @classmethod
     def load(cls, folder: str | Path) -> EmojiIndex:
@@ -178,8 +180,7 @@ class EmojiIndex:
         Raises ValueError, in one sentence that says what to run, when anything is missing, broken or of another format.
         """
         folder = Path(folder)
-        manifest = read_manifest(folder)
-        contents = {part: _read_part(folder, part, manifest) for part in _PARTS}
+        manifest, contents = _read(folder)
         known = ("format", "dim", "metric", "counts", "files")
         index = cls(manifest["dim"], {name: value for name, value in manifest.items() if name not in known})
         try:
@@ -187,7 +188,8 @@ class EmojiIndex:
             latents = np.load(io.BytesIO(contents["latents"]), allow_pickle=False)
             index._faiss = faiss.deserialize_index(np.frombuffer(contents["codes"], dtype=np.uint8))
             for row, latent in zip(rows, latents, strict=True):
-                answer = Answer(row["id"], row["emoji"] or None, row["name"], row["source"], latent=latent)
+                drawn = latent if np.isfinite(latent).all() else None
+                answer = Answer(row["id"], row["emoji"] or None, row["name"], row["source"], latent=drawn)
                 index._answers[int(row["key"])] = answer
                 index._keys[answer.id] = int(row["key"])
         except (ValueError, KeyError, TypeError, RuntimeError) as error:
@@ -217,7 +219,7 @@ class EmojiIndex:
         return text.getvalue().encode("utf-8")
 
     def _latents(self) -> bytes:
-        rows = [np.zeros(self.dim) if a.latent is None else a.latent for a in self._answers.values()]
+        rows = [np.full(self.dim, np.nan) if a.latent is None else a.latent for a in self._answers.values()]
         content = io.BytesIO()
         np.save(content, np.array(rows, dtype=np.float32).reshape(-1, self.dim), allow_pickle=False)
         return content.getvalue()
@@ -245,6 +247,25 @@ def read_manifest(folder: str | Path) -> dict[str, Any]:
     if not sound:
         raise ValueError(f"{path} is not the manifest of an index; {_REBUILD}.")
     return manifest
+
+
+def _read(folder: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """Manifest and files of one version, also when another replaces it meanwhile."""
+    while True:
+        manifest = read_manifest(folder)
+        try:
+            return manifest, {part: _read_part(folder, part, manifest) for part in _PARTS}
+        except ValueError:
+            if read_manifest(folder) == manifest:
+                raise
+
+
+def _files_of(folder: Path) -> set[str]:
+    """The names of the files of the index in a folder, or none where there is no sound one."""
+    try:
+        return {Path(file["name"]).name for file in read_manifest(folder)["files"].values()}
+    except ValueError:
+        return set()
 
 
 def _read_part(folder: Path, part: str, manifest: dict[str, Any]) -> bytes:

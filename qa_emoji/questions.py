@@ -47,30 +47,22 @@ def load(path: str | Path, catalog: Catalog, split: str | None = None) -> list[Q
     Raises ValueError, with the line, for a row whose emojis are not base forms of the catalogue, are none or more
     than 20, or whose split is not the one its text hashes to.
     """
+    questions = []
     with Path(path).open(encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file)
+        reader = csv.DictReader(file, strict=True)
         if tuple(reader.fieldnames or ()) != COLUMNS:
             raise ValueError(f"{path} should have the columns {', '.join(COLUMNS)}.")
-        questions = []
-        for row in reader:
-            try:
+        try:
+            for row in reader:
                 question = make(row["text"], row["emojis"].split(), row["category"], catalog)
-            except ValueError as error:
-                raise ValueError(f"{path}, line {reader.line_num}: {error}") from error
-            if question.split != row["split"]:
-                raise ValueError(f"{path}, line {reader.line_num}: its split should be {question.split}.")
-            if split in (None, question.split):
-                questions.append(question)
+                if question.split != row["split"]:
+                    raise ValueError(f"its split should be {question.split}")
+                if split in (None, question.split):
+                    questions.append(question)
+        except (ValueError, AttributeError, csv.Error) as error:
+            reason = "a column is missing" if isinstance(error, AttributeError) else error
+            raise ValueError(f"{path}, line {reader.line_num}: {reason}.") from error
     return questions
-
-
-def save(path: str | Path, questions: Iterable[Question]) -> None:
-    """Write questions in the order of their category and text."""
-    with Path(path).open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        for q in sorted(questions, key=lambda q: (q.category, q.text)):
-            writer.writerow((q.text, " ".join(q.emojis), q.category, q.split))
 
 
 def make(text: str, emojis: Iterable[str], category: str, catalog: Catalog) -> Question:
@@ -97,22 +89,6 @@ def split_of(text: str, trainable: bool) -> str:
     if not trainable:
         draw = _DEV_FROM + draw * (1 - _DEV_FROM)
     return "train" if draw < _DEV_FROM else "dev" if draw < _TEST_FROM else "test"
-
-
-def near_duplicates(texts: Iterable[str], threshold: float = 0.75) -> list[tuple[str, str]]:
-    """Pairs of texts whose sets of words overlap by at least the threshold (Jaccard)."""
-    words = [(text, frozenset(_key(text).split())) for text in texts]
-    pairs = []
-    by_word: dict[str, list[int]] = {}
-    for i, (text, mine) in enumerate(words):
-        near = {j for word in mine for j in by_word.get(word, ())}
-        for j in sorted(near):
-            other = words[j][1]
-            if len(mine & other) >= threshold * len(mine | other):
-                pairs.append((words[j][0], text))
-        for word in mine:
-            by_word.setdefault(word, []).append(i)
-    return pairs
 
 
 def _key(text: str) -> str:

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 DEFAULT_SOURCES = ("known", "unseen")
+COLUMNS = ("question", "rank", "answer", "name", "source", "score")  # of a batch
+MOST_DRAWN = 200  # new emojis at once
+
 _BATCH = 1024
 
 
@@ -38,17 +41,7 @@ class EmojiRanker:
                     "rebuild it with `qa-emoji index build`."
                 )
         self.index, self.encoder, self.vae = index, encoder, vae
-        self._by_spelling: dict[str, list[str]] = {}
-        self._by_source: dict[str, list[str]] = {source: [] for source in SOURCES}
-        for answer in index.answers:
-            self._by_source[answer.source].append(answer.id)
-            for spelling in {answer.id, answer.emoji or answer.id}:
-                self._by_spelling.setdefault(_spelling(spelling), []).append(answer.id)
-        self._selectors: dict[tuple[str, ...], Any] = {}  # FAISS filters by sources
-
-    @functools.cached_property
-    def _illustrator(self) -> Illustrator:
-        return Illustrator(self.vae, self.index.answers)
+        self._of_version: _OfVersion | None = None
 
     @classmethod
     def load(
@@ -83,14 +76,14 @@ class EmojiRanker:
             k: how many answers from the index.
             sources: which kinds may answer, of "known", "unseen" and "generated".
             candidates: choose among these emojis (or answer ids) alone; variation selectors and case do not matter.
-            fresh: draw this many new emojis for this very text; they join the k in one order by score.
+            fresh: draw this many new emojis, at most 200, for this very text; they join the k in one order by score.
 
-        Raises TypeError for arguments of another type; ValueError for a blank text, k < 1, fresh < 0, and sources or
-        candidates that are unknown or none.
+        Raises TypeError for arguments of another type; ValueError for a blank text, k < 1, fresh out of range, and
+        sources or candidates that are unknown or none.
         """
         if not isinstance(text, str):
             raise TypeError(f"A question should be a text, not {type(text).__name__}.")
-        k, fresh = _count(k, "k", 1), _count(fresh, "fresh", 0)
+        k, fresh = _count(k, "k", 1), _count(fresh, "fresh", 0, MOST_DRAWN)
         selector = self._selector(sources, candidates)
         code = self.encode([text])
         scores, ids = self.index.search_within(code, min(k, max(1, len(self.index))), selector)
@@ -120,7 +113,7 @@ class EmojiRanker:
         k, selector = min(_count(k, "k", 1), max(1, len(self.index))), self._selector(sources, candidates)
         texts = _checked_texts(texts)
         answers = {answer.id: answer for answer in self.index.answers}
-        columns: dict[str, list] = {name: [] for name in ("question", "rank", "answer", "name", "source", "score")}
+        columns: dict[str, list] = {name: [] for name in COLUMNS}
         for start in range(0, len(texts), _BATCH):
             part = texts[start : start + _BATCH]
             scores, ids = self.index.search_within(self.encoder.encode(part), k, selector)
@@ -141,33 +134,61 @@ class EmojiRanker:
         The same text and seed are drawn the same emojis. Where the VAE draws too little that is worth showing there
         may be fewer.
         """
-        n = _count(n, "n", 1)
+        n = _count(n, "n", 1, MOST_DRAWN)
         if about is None:
-            return self._illustrator.anywhere(n, np.random.default_rng(seed))
+            return self._current().illustrator.anywhere(n, np.random.default_rng(seed))
         key = zlib.crc32(about.encode("utf-8", "surrogatepass"))
-        return self._illustrator.fresh(self.encode([about])[0], n, np.random.default_rng([seed, key]))
+        return self._current().illustrator.fresh(self.encode([about])[0], n, np.random.default_rng([seed, key]))
+
+    def _current(self) -> _OfVersion:
+        """What is derived from the index, made anew when the index has changed."""
+        if self._of_version is None or self._of_version.version != self.index.version:
+            self._of_version = _OfVersion(self.index, self.vae)
+        return self._of_version
 
     def _selector(self, sources: Iterable[str], candidates: Iterable[str] | None) -> Any:
         """The FAISS filter for these sources and candidates, or None when every answer may be chosen."""
-        chosen = _checked_sources(sources)
+        chosen, current = _checked_sources(sources), self._current()
         if candidates is None:
-            if chosen not in self._selectors:
-                everything = all(source in chosen or not ids for source, ids in self._by_source.items())
-                ids = [i for source in chosen for i in self._by_source[source]]
-                self._selectors[chosen] = None if everything else self.index.selector(ids)
-            return self._selectors[chosen]
+            return current.selector(chosen)
         if isinstance(candidates, str):
             raise TypeError("candidates should be a list of emojis, not one text.")
         ids = []
         for candidate in candidates:
             if not isinstance(candidate, str):
                 raise TypeError(f"A candidate should be an emoji, not {type(candidate).__name__}.")
-            if not (spelled := self._by_spelling.get(_spelling(candidate))):
+            if not (spelled := current.by_spelling.get(_spelling(candidate))):
                 raise ValueError(f"The candidate {candidate!r} is not in the index.")
             ids += [i for i in spelled if self.index.source_of(i) in chosen]
         if not ids:
             raise ValueError(f"None of the candidates is an answer from {' or '.join(chosen)}.")
         return self.index.selector(dict.fromkeys(ids))
+
+
+class _OfVersion:
+    """What a ranker derives from one version of its index."""
+
+    def __init__(self, index: EmojiIndex, vae: ExportedVAE):
+        self.version, self._index, self._vae = index.version, index, vae
+        self.by_spelling: dict[str, list[str]] = {}
+        self._by_source: dict[str, list[str]] = {source: [] for source in SOURCES}
+        for answer in index.answers:
+            self._by_source[answer.source].append(answer.id)
+            for spelling in {answer.id, answer.emoji or answer.id}:
+                self.by_spelling.setdefault(_spelling(spelling), []).append(answer.id)
+        self._selectors: dict[tuple[str, ...], Any] = {}
+
+    @functools.cached_property
+    def illustrator(self) -> Illustrator:
+        return Illustrator(self._vae, self._index.answers)
+
+    def selector(self, sources: tuple[str, ...]) -> Any:
+        """The FAISS filter of some sources, or None when they are all there is."""
+        if sources not in self._selectors:
+            everything = all(source in sources or not ids for source, ids in self._by_source.items())
+            ids = [i for source in sources for i in self._by_source[source]]
+            self._selectors[sources] = None if everything else self._index.selector(ids)
+        return self._selectors[sources]
 
 
 def _spelling(candidate: str) -> str:
@@ -199,11 +220,13 @@ def _checked_texts(texts: Sequence[str]) -> list[str]:
     return texts
 
 
-def _count(value: int, name: str, least: int) -> int:
+def _count(value: int, name: str, least: int, most: int | None = None) -> int:
     try:
         value = operator.index(value)
     except TypeError:
         raise TypeError(f"{name} should be a whole number, not {type(value).__name__}.") from None
     if value < least:
         raise ValueError(f"{name} should be at least {least}, not {value}.")
+    if most is not None and value > most:
+        raise ValueError(f"{name} should be at most {most}, not {value}.")
     return value

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import sentencepiece
 
-from qa_emoji.catalog import VARIATION_SELECTOR, Catalog
+from qa_emoji.catalog import Catalog, canonical
 
 MAX_CHARACTERS = 2_000  # what is read of a text; the rest of a longer one is ignored
 MAX_PIECES = 64
@@ -30,13 +30,14 @@ def normalize(text: str) -> str:
     """The text as the encoder sees it.
 
     Emojis become their names, links and handles one token each, hashtags words (#TacoTuesday: taco tuesday); letters
-    are NFKC lower case and repeated at most twice in a row (soooo: soo). Variation selectors, control characters and
-    lone surrogates disappear. Only the first `MAX_CHARACTERS` characters count. The result may be empty.
+    are NFKC lower case and repeated at most twice in a row (soooo: soo). Variation selectors and control characters
+    disappear, and a lone surrogate becomes U+FFFD. Only the first `MAX_CHARACTERS` characters count. The result may be
+    empty.
     """
     text = text[:MAX_CHARACTERS]
     if not text.isascii():
         text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-        text = unicodedata.normalize("NFKC", _name_emojis(text.replace(VARIATION_SELECTOR, "")))
+        text = unicodedata.normalize("NFKC", _name_emojis(canonical(text)))
     text = _URL.sub(f" {URL} ", text)
     text = _HANDLE.sub(f" {USER} ", text)
     text = _HASHTAG.sub(lambda match: " " + _HUMP.sub(" ", match[1]) + " ", text)
@@ -103,10 +104,7 @@ class Tokenizer:
 def _emoji_names() -> tuple[dict[str, str], frozenset[str], int]:
     """Names by character, the first characters, and the length of the longest emoji."""
     catalog = Catalog.load()
-    names = {
-        emoji.emoji.replace(VARIATION_SELECTOR, ""): (catalog[emoji.base] if emoji.base else emoji).name
-        for emoji in catalog
-    }
+    names = {canonical(emoji.emoji): (catalog[emoji.base] if emoji.base else emoji).name for emoji in catalog}
     return names, frozenset(e[0] for e in names), max(map(len, names))
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import click
 
 from qa_emoji import emojibase
-from qa_emoji.cli import one_line_errors
+from qa_emoji.cli import one_line_errors, script_help
 
 
-@click.command(help=__doc__)
+@click.command(help=script_help(__doc__))
 @click.argument("package", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), default=Path("data/emojis.csv"), show_default=True)
 @one_line_errors

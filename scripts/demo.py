@@ -10,14 +10,14 @@ from pathlib import Path
 import click
 
 from qa_emoji import EmojiRanker
-from qa_emoji.cli import one_line_errors, table
+from qa_emoji.cli import one_line_errors, script_help, table
 from vae.images import contact_sheet
 
 QUESTIONS = ("Where shall we go this summer?", "I burnt the toast again", "Which pink bird sleeps on one leg?")
 FRESH = 4
 
 
-@click.command(help=__doc__)
+@click.command(help=script_help(__doc__))
 @click.option("--out", type=click.Path(path_type=Path), default=Path("build/demo.png"), show_default=True)
 @one_line_errors
 def main(out: Path) -> None:

@@ -14,13 +14,13 @@ import click
 
 from qa_emoji import evaluation, questions
 from qa_emoji.catalog import Catalog
-from qa_emoji.cli import one_line_errors
+from qa_emoji.cli import one_line_errors, script_help
 from qa_emoji.ranker import EmojiRanker
 
 FOLDER = click.Path(path_type=Path)
 
 
-@click.command(help=__doc__)
+@click.command(help=script_help(__doc__))
 @click.option("--questions", "file", type=FOLDER, default=Path("data/questions.csv"), show_default=True)
 @click.option("--split", type=click.Choice(["dev", "test"]), default="test", show_default=True)
 @click.option("--index", type=FOLDER, help="Another index than the shipped one.")

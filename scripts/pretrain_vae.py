@@ -12,11 +12,11 @@ import click
 
 from qa_emoji import jobs
 from qa_emoji.catalog import Catalog
-from qa_emoji.cli import images_option, one_line_errors, progress
+from qa_emoji.cli import images_option, one_line_errors, progress, script_help
 from vae.training import TrainingConfig
 
 
-@click.command(help=__doc__)
+@click.command(help=script_help(__doc__))
 @images_option
 @click.option("--out", type=click.Path(path_type=Path), default=Path("vae/weights"), show_default=True)
 @click.option(

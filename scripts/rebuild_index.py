@@ -6,8 +6,8 @@ python scripts/rebuild_index.py /tmp/mine --images my-pngs/ --generated 0
 
 from __future__ import annotations
 
-from qa_emoji.cli import build
+from qa_emoji.cli import build, script_help
 
 if __name__ == "__main__":
-    build.help = __doc__
+    build.help = script_help(__doc__)
     build()

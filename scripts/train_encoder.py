@@ -12,13 +12,13 @@ import click
 
 from qa_emoji import jobs
 from qa_emoji.catalog import Catalog
-from qa_emoji.cli import images_option, one_line_errors, progress
+from qa_emoji.cli import images_option, one_line_errors, progress, script_help
 from qa_emoji.training import TextTrainingConfig
 
 FOLDER = click.Path(path_type=Path)
 
 
-@click.command(help=__doc__)
+@click.command(help=script_help(__doc__))
 @click.option(
     "--corpora",
     type=FOLDER,

@@ -18,7 +18,7 @@ CHANNELS = 4
 SHAPE = (CHANNELS, SIZE, SIZE)
 
 _FONT_SIZES = (72, 109, 128, 136, 160)  # bitmap fonts offer one size only; Noto Color Emoji's is 109
-_VARIATION_SELECTOR = 0xFE0F
+_VARIATION_SELECTORS = (0xFE0E, 0xFE0F)
 _KEYCAP = 0x20E3
 
 
@@ -86,9 +86,12 @@ def load_font(font: str | Path, emojis: Iterable[str]) -> np.ndarray:
     images = []
     for emoji in emojis:
         drawn = _draw(face, emoji)
-        if drawn.getbbox() is None or drawn.tobytes() == missing.tobytes():
-            raise ValueError(f"The font {font} has no glyph of {emoji}.")
-        images.append(from_pil(drawn.crop(drawn.getbbox())))
+        box = drawn.getbbox()
+        if box is None or drawn.tobytes() == missing.tobytes() or box[2] - box[0] > 1.6 * (box[3] - box[1]):
+            raise ValueError(f"The font {font} has no glyph of {emoji}.")  # several side by side are not its glyph
+        if drawn.tobytes() != _draw(face, emoji, ink="red").tobytes():
+            raise ValueError(f"The font {font} has no colours for {emoji}.")
+        images.append(from_pil(drawn.crop(box)))
     return stack(images)
 
 
@@ -144,14 +147,14 @@ def contact_sheet(
 
 def code_points(emoji: str) -> tuple[int, ...]:
     """The code points of an emoji without variation selectors."""
-    return tuple(point for point in map(ord, emoji) if point != _VARIATION_SELECTOR)
+    return tuple(point for point in map(ord, emoji) if point not in _VARIATION_SELECTORS)
 
 
 def emoji_of_file(path: str | Path) -> str | None:
     """The emoji whose code points a file's name gives, or None when it gives none: ``face.png`` is no U+FACE."""
     if not (key := _file_key(Path(path))) or max(key) > 0x10FFFF:
         return None
-    symbol = key[0] >= 0x1F000 or 0x2000 <= key[0] < 0x3300 or key[0] in (0xA9, 0xAE) or key[-1] == _KEYCAP
+    symbol = key[0] >= 0x1F000 or 0x203C <= key[0] <= 0x3299 or key[0] in (0xA9, 0xAE) or key[-1] == _KEYCAP
     return "".join(map(chr, key)) if symbol else None
 
 
@@ -166,7 +169,7 @@ def _file_key(path: Path) -> tuple[int, ...] | None:
         points = [int(part, 16) for part in path.stem.lower().removeprefix("emoji_u").replace("_", "-").split("-")]
     except ValueError:
         return None
-    return tuple(point for point in points if point != _VARIATION_SELECTOR)
+    return tuple(point for point in points if point not in _VARIATION_SELECTORS)
 
 
 def _read(path: Path) -> np.ndarray:
@@ -188,10 +191,10 @@ def _open_font(font: str | Path) -> ImageFont.FreeTypeFont:
     raise ValueError(f"{font} is not a font that can be drawn ({reason}).")
 
 
-def _draw(face: ImageFont.FreeTypeFont, emoji: str) -> Image.Image:
+def _draw(face: ImageFont.FreeTypeFont, emoji: str, ink: str = "black") -> Image.Image:
     side = int(2 * face.size)
     canvas = Image.new("RGBA", (side, side), (0, 0, 0, 0))
-    ImageDraw.Draw(canvas).text((0, 0), emoji, font=face, embedded_color=True)
+    ImageDraw.Draw(canvas).text((0, 0), emoji, fill=ink, font=face, embedded_color=True)
     return canvas
 
 

@@ -49,7 +49,8 @@ def test_rank_among_candidates_with_pictures(tmp_path):
     result = run("rank", "good game!", "--candidates", "🎮, ⚽ 😂", "--pictures", tmp_path / "p.png")
     assert result.exit_code == 0
     assert len(result.stdout.splitlines()) == 4
-    assert Image.open(tmp_path / "p.png").size[0] > 100
+    with Image.open(tmp_path / "p.png") as sheet:
+        assert sheet.size[0] > 100
 
 
 @pytest.mark.parametrize(
@@ -61,6 +62,7 @@ def test_rank_among_candidates_with_pictures(tmp_path):
         (["rank", "x", "--sources", ""], "at least one source"),
         (["rank", "x", "--candidates", "🍕 nope"], "'nope' is not in the index"),
         (["rank", "x", "--fresh", "-1"], "fresh should be at least 0"),
+        (["rank", "x", "--fresh", "100000"], "fresh should be at most 200"),
         (["rank", "x", "--index", "nowhere"], "There is no index in nowhere"),
         (["index", "info", "nowhere"], "There is no index in nowhere"),
         (["index", "verify", "nowhere"], "There is no index in nowhere"),
@@ -94,6 +96,20 @@ def test_batch_keeps_order_and_rejects_blank_rows(tmp_path):
     assert (tmp_path / "out.csv.rejects.csv").read_text() == "row,reason\n2,blank text\n4,blank text\n"
 
 
+def test_batch_of_one_column_with_empty_lines_and_a_long_text(tmp_path):
+    (tmp_path / "in.csv").write_text("text\nhi\n\n" + "long " * 40_000 + "\n\n", encoding="utf-8")
+    result = run("batch", tmp_path / "in.csv", tmp_path / "out.csv", "-k", "1")
+    assert "2 rows answered, 2 rejected" in result.stdout
+    assert (tmp_path / "out.csv.rejects.csv").read_text() == "row,reason\n2,blank text\n4,blank text\n"
+
+
+def test_a_failed_batch_leaves_nothing(tmp_path):
+    (tmp_path / "in.csv").write_bytes(b"text\nhi\n\xff\xfe\n")
+    result = run("batch", tmp_path / "in.csv", tmp_path / "out.csv")
+    assert result.exit_code == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["in.csv"]
+
+
 def test_a_batch_without_the_column_leaves_the_target_alone(tmp_path):
     (tmp_path / "in.csv").write_text("a,b\n1,2\n")
     (tmp_path / "out.csv").write_text("precious")
@@ -107,7 +123,8 @@ def test_generate(tmp_path):
     result = run("generate", "-n", "3", "--about", "a red balloon", "--out", tmp_path / "g.png")
     assert result.exit_code == 0
     assert len(result.stdout.splitlines()) == 4
-    assert Image.open(tmp_path / "g.png").size[0] > 300
+    with Image.open(tmp_path / "g.png") as sheet:
+        assert sheet.size[0] > 300
 
 
 def test_evaluate():

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -15,7 +17,8 @@ def asked(catalog):
         ("A pink bird on one leg", "🦩"),
         ("a slice of pizza", "🍕 😋"),
     ]
-    return [make(text, emojis.split(), "any", catalog) for text, emojis in rows]
+    made = [make(text, emojis.split(), "any", catalog) for text, emojis in rows]
+    return [dataclasses.replace(question, split="test") for question in made]
 
 
 def always_pizza(texts, candidates, k):
@@ -30,6 +33,13 @@ def test_figures_by_kind(asked, catalog):
     assert figures["implicit", "R-precision@5"].value == 0.5
     assert figures["unseen", "MRR@10"].value == 0
     assert figures["unseen", "unseen share of top 10"].value == 0
+
+
+@pytest.mark.parametrize("split", ["train", None])
+def test_training_questions_and_none_are_refused(asked, catalog, split):
+    questions = [dataclasses.replace(q, split=split) for q in asked] if split else []
+    with pytest.raises(ValueError, match="dev or test"):
+        evaluation.evaluate_questions("p", always_pizza, questions, catalog)
 
 
 def test_markdown(asked, catalog):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from qa_emoji import Answer, EmojiIndex, paths, questions
+from qa_emoji import index as index_module
 from qa_emoji.cosine import unit_rows
 
 
@@ -108,6 +109,38 @@ def test_save_and_load(small_index, tmp_path):
         np.testing.assert_allclose(ours[2], latent, rtol=1e-6)
     loaded.add([Answer("more", None, "more", "known")], np.ones((1, 16)))
     assert len(loaded) == 6
+
+
+def test_an_answer_without_a_picture_stays_without(tmp_path):
+    index = EmojiIndex()
+    index.add([Answer("plain", "🆗", "plain", "unseen")], np.ones((1, 16)))
+    index.save(tmp_path)
+    assert EmojiIndex.load(tmp_path)["plain"].latent is None
+
+
+def test_a_reader_that_is_overtaken_reads_the_new_index(small_index, tmp_path, monkeypatch):
+    small_index.save(tmp_path)
+    read, replaced = index_module.read_manifest, []
+
+    def overtaken(folder):
+        manifest = read(folder)
+        if not replaced:
+            replaced.append(True)
+            small_index.remove(["id-0"])
+            small_index.save(tmp_path)
+        return manifest
+
+    monkeypatch.setattr(index_module, "read_manifest", overtaken)
+    assert len(EmojiIndex.load(tmp_path)) == 5
+
+
+def test_saving_leaves_other_files_alone(small_index, tmp_path):
+    (tmp_path / "answers-monday.csv").write_text("mine")
+    small_index.save(tmp_path)
+    small_index.remove(["id-0"])
+    small_index.save(tmp_path)
+    assert (tmp_path / "answers-monday.csv").read_text() == "mine"
+    assert len(list(tmp_path.iterdir())) == 5
 
 
 def test_the_same_index_is_saved_as_the_same_bytes(small_index, tmp_path):

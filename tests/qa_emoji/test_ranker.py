@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from qa_emoji import EmojiRanker, paths
+from qa_emoji import Answer, EmojiRanker, paths
 
 
 def test_five_answers_best_first(ranker):
@@ -56,11 +56,23 @@ def test_fresh_emojis_join_in_one_order_and_were_not_in_the_index(ranker):
 
 
 def test_candidates_in_any_spelling(ranker):
-    spelled = ranker.rank("love", k=5, candidates=["❤", "⚽️", "1f355", " 🍕 ", "2764"])
+    spelled = ranker.rank("love", k=5, candidates=["❤", "❤\ufe0e", "⚽️", "1f355", " 🍕 ", "2764"])
     assert {a.emoji for a in spelled} == {"❤\ufe0f", "⚽", "🍕"}
     assert spelled[0].emoji == "❤\ufe0f"
     generated = ranker.rank("love", k=1, sources=("generated",))[0]
     assert ranker.rank("x", sources=("generated",), candidates=[generated.id.upper()])[0].id == generated.id
+
+
+def test_a_changed_index_answers_at_once():
+    ranker = EmojiRanker.load()
+    code = ranker.encode(["an utterly new thing"])
+    ranker.rank("an utterly new thing", sources=["unseen"], fresh=1)
+    ranker.index.add([Answer("new-thing", None, "new thing", "unseen")], code)
+    assert ranker.rank("an utterly new thing", sources=["unseen"])[0].id == "new-thing"
+    assert ranker.rank("x", candidates=["NEW-THING"])[0].id == "new-thing"
+    ranker.index.remove(["new-thing"])
+    with pytest.raises(ValueError, match="not in the index"):
+        ranker.rank("x", candidates=["new-thing"])
 
 
 def test_more_answers_than_there_are(ranker):
@@ -81,6 +93,7 @@ def test_more_answers_than_there_are(ranker):
         ({"k": 2.5}, TypeError, "whole number"),
         ({"k": "5"}, TypeError, "whole number"),
         ({"fresh": -1}, ValueError, "fresh should be at least 0"),
+        ({"fresh": 201}, ValueError, "fresh should be at most 200"),
         ({"sources": ("known", "famous")}, ValueError, "not 'famous'"),
         ({"sources": ()}, ValueError, "at least one source"),
         ({"sources": (1,)}, ValueError, "not 1"),

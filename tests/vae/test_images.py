@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.ttGlyphPen import TTGlyphPen
+from fontTools.ttLib import TTFont
 from PIL import Image
 
 from vae import images
@@ -75,6 +76,7 @@ def test_a_missing_file_folder_or_font_is_named(tmp_path):
         ("emoji_u1f468_200d_1f373.png", "👨‍🍳"),
         ("face.png", None),
         ("party.png", None),
+        ("2024.png", None),
         ("23-20e3.png", "#⃣"),
     ],
 )
@@ -125,6 +127,15 @@ def test_images_from_a_colour_font(colour_font):
     (image,) = images.load_font(colour_font, ["😀"])
     np.testing.assert_allclose(image[:, 18, 6], [0, 0, 1, 1], atol=0.02)
     np.testing.assert_allclose(image[:, 18, 30], [1, 0, 0, 1], atol=0.02)
+
+
+def test_a_font_without_colours_is_refused(colour_font):
+    with TTFont(colour_font) as font:
+        del font["COLR"], font["CPAL"]
+        font["glyf"]["grin"] = font["glyf"]["front"]
+        font.save(colour_font.with_name("plain.ttf"))
+    with pytest.raises(ValueError, match="no colours for 😀"):
+        images.load_font(colour_font.with_name("plain.ttf"), ["😀"])
 
 
 def test_an_emoji_that_a_font_lacks_is_named(colour_font):
