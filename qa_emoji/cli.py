@@ -27,12 +27,16 @@ def one_line_errors(command: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return command(*args, **kwargs)
         except (ValueError, TypeError, OSError, ModuleNotFoundError) as error:
-            system = isinstance(error, OSError) and error.filename
-            message = f"{error.strerror}: {error.filename}." if system else " ".join(str(error).split())
-            click.echo(f"Error: {message}", err=True)
+            click.echo(f"Error: {_sentence(error)}", err=True)
             sys.exit(2)
 
     return wrapped
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.strerror}: {error.filename}."
+    return " ".join(str(error).split())
 
 
 @contextlib.contextmanager

@@ -6,20 +6,17 @@ Answer Selection" (arXiv 1508.01585).
 
 from __future__ import annotations
 
-import dataclasses
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from qa_emoji import paths
 from qa_emoji.tokenizer import PAD, Tokenizer
+from vae.persistence import load_module, save_module
 
 
 @dataclass(frozen=True)
@@ -87,10 +84,7 @@ class TextEncoder(nn.Module):
 
     def save(self, folder: str | Path) -> None:
         """Write model.safetensors and config.json."""
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        save_file(self.state_dict(), folder / "model.safetensors")
-        (folder / "config.json").write_text(json.dumps(dataclasses.asdict(self.config), indent=2) + "\n")
+        save_module(self, self.config, folder)
 
     @classmethod
     def load(cls, folder: str | Path | None = None) -> tuple[TextEncoder, Tokenizer]:
@@ -100,21 +94,18 @@ class TextEncoder(nn.Module):
         """
         folder = paths.encoder_weights() if folder is None else Path(folder)
         tokenizer = Tokenizer.load(folder)
-        try:
-            config = json.loads((folder / "config.json").read_text())
-            model = cls(TextEncoderConfig(**{**config, "widths": tuple(config["widths"])}))
-            model.load_state_dict(load_file(folder / "model.safetensors"))
-        except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
-            reason = str(error).splitlines()[0]
-            raise ValueError(
-                f"No sound text encoder weights in {folder} ({reason}); scripts/train_encoder.py makes them."
-            ) from error
+        model = load_module(
+            lambda **fields: cls(TextEncoderConfig(**fields)),
+            folder,
+            what="text encoder",
+            maker="scripts/train_encoder.py",
+        )
         if len(tokenizer) != model.config.vocabulary:
             raise ValueError(
                 f"The tokenizer in {folder} has {len(tokenizer)} pieces and the encoder {model.config.vocabulary}; "
                 "scripts/train_encoder.py makes them anew, together."
             )
-        return model.eval(), tokenizer
+        return model, tokenizer
 
 
 def pad(ids: Sequence[Sequence[int]]) -> Tensor:

@@ -11,6 +11,7 @@ import numpy as np
 from qa_emoji import metrics
 from qa_emoji.catalog import Catalog, Emoji, canonical
 from qa_emoji.corpora import tweets
+from qa_emoji.cosine import unit_rows
 from qa_emoji.questions import Question
 from qa_emoji.ranker import EmojiRanker
 
@@ -45,14 +46,27 @@ def ours(ranker: EmojiRanker) -> Recommender:
     return recommend
 
 
+def images_only(ranker: EmojiRanker) -> Recommender:
+    """The ranker with answers found by their image codes alone, no name used."""
+    answers = ranker.index.answers
+    return by_codes(ranker.encode, {a.emoji: a.latent for a in answers if a.emoji and a.latent is not None})
+
+
+def by_codes(encode: Callable[[Sequence[str]], np.ndarray], codes: dict[str, np.ndarray]) -> Recommender:
+    """Any encoder of texts to unit rows with a code for each emoji, compared one by one."""
+
+    def recommend(texts: Sequence[str], candidates: Sequence[Emoji], k: int) -> list[list[str]]:
+        return _best(encode(texts) @ unit_rows(np.stack([codes[e.emoji] for e in candidates])).T, candidates, k)
+
+    return recommend
+
+
 def minilm() -> Recommender:
     """The peer that people would pick instead: all-MiniLM-L6-v2 over "name: keywords"."""
     from qa_emoji import teacher
 
     def recommend(texts: Sequence[str], candidates: Sequence[Emoji], k: int) -> list[list[str]]:
-        cosines = teacher.embed(texts) @ teacher.embed([e.description for e in candidates]).T
-        best = np.argsort(-cosines, axis=1, kind="stable")[:, :k]
-        return [[candidates[i].emoji for i in row] for row in best]
+        return _best(teacher.embed(texts) @ teacher.embed([e.description for e in candidates]).T, candidates, k)
 
     return recommend
 
@@ -113,6 +127,11 @@ def as_markdown(figures: Iterable[Figure]) -> str:
         cells = [f"{row[s].value:.3f} ({row[s].low:.3f}-{row[s].high:.3f})" if s in row else "" for s in systems]
         lines.append(f"| {kind} | {next(iter(row.values())).n} | {measure} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
+
+
+def _best(cosines: np.ndarray, candidates: Sequence[Emoji], k: int) -> list[list[str]]:
+    order = np.argsort(-cosines, axis=1, kind="stable")[:, :k]
+    return [[candidates[i].emoji for i in row] for row in order]
 
 
 def _figure(system: str, kind: str, measure: str, values: np.ndarray, seed: int) -> Figure:

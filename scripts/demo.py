@@ -13,7 +13,7 @@ from qa_emoji import EmojiRanker
 from qa_emoji.cli import one_line_errors, script_help, table
 from vae.images import contact_sheet
 
-QUESTIONS = ("Where shall we go this summer?", "I burnt the toast again", "Which pink bird sleeps on one leg?")
+QUESTIONS = ("Where shall we go this summer?", "I burnt the toast again", "Happy birthday, grandma!")
 FRESH = 4
 
 

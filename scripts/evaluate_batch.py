@@ -38,7 +38,8 @@ FOLDER = click.Path(path_type=Path)
 def main(file: Path, split: str, index: Path | None, corpora: Path | None, peer: bool, out: Path | None) -> None:
     catalog = Catalog.load()
     asked = questions.load(file, catalog, split)
-    systems = {"qa-emoji": evaluation.ours(EmojiRanker.load(index))}
+    ranker = EmojiRanker.load(index)
+    systems = {"qa-emoji": evaluation.ours(ranker), "images only": evaluation.images_only(ranker)}
     if peer:
         systems["MiniLM"] = evaluation.minilm()
     figures = []

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from vae import images as emoji_images
+from vae.persistence import load_module, save_module
 
 WEIGHTS = Path(__file__).resolve().parent / "weights"
 
@@ -104,10 +101,7 @@ class ConvVAE(nn.Module):
 
     def save(self, folder: str | Path) -> None:
         """Write model.safetensors and config.json."""
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        save_file(self.state_dict(), folder / "model.safetensors")
-        (folder / "config.json").write_text(json.dumps(dataclasses.asdict(self.config), indent=2) + "\n")
+        save_module(self, self.config, folder)
 
     @classmethod
     def load(cls, folder: str | Path | None = None) -> ConvVAE:
@@ -116,16 +110,9 @@ class ConvVAE(nn.Module):
         Raises ValueError, in one sentence, when the files are missing, broken or do not belong together.
         """
         folder = WEIGHTS if folder is None else Path(folder)
-        try:
-            config = json.loads((folder / "config.json").read_text())
-            model = cls(VAEConfig(**{**config, "logvar_range": tuple(config["logvar_range"])}))
-            model.load_state_dict(load_file(folder / "model.safetensors"))
-        except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
-            reason = str(error).splitlines()[0]
-            raise ValueError(
-                f"No sound VAE weights in {folder} ({reason}); scripts/pretrain_vae.py makes them."
-            ) from error
-        return model.eval()
+        return load_module(
+            lambda **fields: cls(VAEConfig(**fields)), folder, what="VAE", maker="scripts/pretrain_vae.py"
+        )
 
 
 def _activation(width: int) -> tuple[nn.Module, nn.Module]:

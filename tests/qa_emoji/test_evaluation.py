@@ -49,10 +49,11 @@ def test_markdown(asked, catalog):
     assert "| known | 2 | hit@1 | 1.000 (1.000-1.000) |" in table
 
 
-def test_our_recommender_keeps_to_candidates(ranker, catalog):
+@pytest.mark.parametrize("make_recommender", [evaluation.ours, evaluation.images_only])
+def test_our_recommenders_keep_to_candidates(ranker, catalog, make_recommender):
     candidates = [catalog[e] for e in "🍕🚀🐶"]
-    (row,) = evaluation.ours(ranker)(["to the moon"], candidates, 3)
-    assert sorted(row) == sorted("🍕🚀🐶")
+    rows = make_recommender(ranker)(["to the moon", "dog"], candidates, 3)
+    assert [sorted(row) for row in rows] == [sorted("🍕🚀🐶")] * 2
 
 
 def test_tweets_are_judged_without_selectors(catalog, tmp_path):
