@@ -317,8 +317,8 @@ def info(folder: Path | None) -> None:
 
 
 def script_help(docstring: str | None) -> str:
-    """A script's docstring as its help, with the examples' lines kept as they are."""
-    return (docstring or "").replace("\n\n    ", "\n\n\b\n    ")
+    """A script's docstring as its help, with the lines of the examples under its first one kept as they are."""
+    return (docstring or "").replace("\n\n", "\n\n\b\n", 1)
 
 
 def table(answers: Sequence[Answer]) -> str:

@@ -6,8 +6,11 @@ python scripts/rebuild_index.py /tmp/mine --images my-pngs/ --generated 0
 
 from __future__ import annotations
 
+import click
+
 from qa_emoji.cli import build, script_help
 
+main = click.Command("rebuild_index", params=build.params, callback=build.callback, help=script_help(__doc__))
+
 if __name__ == "__main__":
-    build.help = script_help(__doc__)
-    build()
+    main()

@@ -1,0 +1,48 @@
+"""Every script explains itself, and the small ones do their work."""
+
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+SCRIPTS = sorted(Path("scripts").glob("*.py"))
+
+
+def command(script: Path) -> click.Command:
+    module = runpy.run_path(str(script))
+    return module["main"]
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
+def test_help_shows_the_examples_line_by_line(script):
+    examples = [
+        line for line in script.read_text("utf-8").split('"""')[1].splitlines() if f"scripts/{script.name}" in line
+    ]
+    shown = CliRunner().invoke(command(script), ["--help"], terminal_width=120).stdout.splitlines()
+    assert examples
+    assert {line.strip() for line in examples} <= {line.strip() for line in shown}
+
+
+def test_demo(tmp_path):
+    result = CliRunner().invoke(command(Path("scripts/demo.py")), ["--out", str(tmp_path / "demo.png")])
+    assert result.exit_code == 0
+    assert result.stdout.count("generated") == 12
+    assert "known" in result.stdout
+    assert "unseen" in result.stdout
+    assert str(tmp_path / "demo.png") in result.stdout
+    with Image.open(tmp_path / "demo.png") as sheet:
+        assert sheet.size[0] > 500
+
+
+def test_a_wrong_package_is_one_line_and_exit_code_2(tmp_path):
+    result = CliRunner().invoke(
+        command(Path("scripts/build_catalog.py")), [str(tmp_path), "--out", str(tmp_path / "c.csv")]
+    )
+    assert result.exit_code == 2
+    assert result.stderr.startswith("Error: ")
+    assert not (tmp_path / "c.csv").exists()
