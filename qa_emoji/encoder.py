@@ -88,7 +88,7 @@ class TextEncoder(nn.Module):
 
     @classmethod
     def load(cls, folder: str | Path | None = None) -> tuple[TextEncoder, Tokenizer]:
-        """The encoder, in evaluation mode, and tokenizer of a folder; without a folder, the shipped ones.
+        """The encoder, without gradients, and tokenizer of a folder; without a folder, the shipped ones.
 
         Raises ValueError, in one sentence, when files are missing, broken or do not belong together.
         """

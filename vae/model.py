@@ -73,7 +73,7 @@ class ConvVAE(nn.Module):
         Returns:
             mean and log-variance, each (n, 16) float32, finite for every finite image.
         """
-        images = torch.as_tensor(images)
+        images = torch.as_tensor(images, dtype=torch.float32)
         if images.shape[1:] != (self.config.channels, self.config.image_size, self.config.image_size):
             raise ValueError(f"Images should be (n, 4, 36, 36), not {tuple(images.shape)}.")
         mean, logvar = self.encoder(images).chunk(2, dim=1)  # (n, 32) -> 2 x (n, 16)
@@ -88,7 +88,7 @@ class ConvVAE(nn.Module):
 
     def decode(self, codes: Tensor | np.ndarray) -> Tensor:
         """Images of codes: (n, 16) -> (n, 4, 36, 36) in [0, 1], premultiplied alpha."""
-        codes = torch.as_tensor(codes)
+        codes = torch.as_tensor(codes, dtype=torch.float32)
         if codes.ndim != 2 or codes.shape[1] != self.config.latent_dim:
             raise ValueError(f"Codes should be (n, {self.config.latent_dim}), not {tuple(codes.shape)}.")
         decoded = self.decoder(codes)  # (n, 4, 36, 36)
@@ -105,7 +105,7 @@ class ConvVAE(nn.Module):
 
     @classmethod
     def load(cls, folder: str | Path | None = None) -> ConvVAE:
-        """The model of a folder, in evaluation mode; without a folder, the one that comes with the package.
+        """The model of a folder, for use, without gradients; without a folder, the one that comes with the package.
 
         Raises ValueError, in one sentence, when the files are missing, broken or do not belong together.
         """

@@ -24,7 +24,8 @@ def save_module(module: nn.Module, config: Any, folder: str | Path) -> None:
 
 
 def load_module(build: Callable[..., Module], folder: Path, *, what: str, maker: str) -> Module:
-    """The module that ``build`` makes of the config's fields, with the weights of a folder, in evaluation mode.
+    """The module that ``build`` makes of the config's fields, with the weights of a folder, for use: in evaluation
+    mode, without gradients.
 
     Raises ValueError, in one sentence that names the ``maker`` script, when the files are missing, broken or do not
     belong together.
@@ -37,4 +38,4 @@ def load_module(build: Callable[..., Module], folder: Path, *, what: str, maker:
     except (OSError, ValueError, AttributeError, TypeError, RuntimeError, SafetensorError) as error:
         reason = str(error).splitlines()[0].rstrip(".: ")
         raise ValueError(f"No sound {what} weights in {folder} ({reason}); {maker} makes them.") from error
-    return module.eval()
+    return module.eval().requires_grad_(False)

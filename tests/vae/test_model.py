@@ -26,6 +26,17 @@ def test_codes_of_every_known_and_unseen_image_are_finite(catalog, exported_vae)
     assert np.isfinite(logvar).all()
 
 
+def test_the_interface_takes_and_gives_plain_arrays():
+    model = vae.ConvVAE.load()
+    pictures = vae.images.load_twemoji(["🍕", "🦩"]).astype(np.float64)
+    mean, logvar = (np.asarray(part) for part in model.encode(pictures))
+    assert mean.shape == logvar.shape == (2, 16)
+    decoded = np.asarray(model.decode(mean.astype(np.float64)))
+    assert decoded.shape == (2, 4, 36, 36)
+    assert decoded.min() >= 0
+    assert (decoded[:, :3] <= decoded[:, 3:] + 1e-6).all()
+
+
 def test_codes_of_odd_images_are_bounded(rng):
     model = vae.ConvVAE.load()
     with torch.no_grad():
