@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from qa_emoji.catalog import COMPONENT, VARIATION_SELECTOR, Catalog, Emoji
+from qa_emoji.catalog import COMPONENT, VARIATION_SELECTOR, Catalog, Emoji, canonical
 
 REGIONAL_INDICATOR_VERSION = 0.6  # the letters came with the flags of Emoji 0.6; emojibase gives them 0
 
@@ -45,6 +45,6 @@ def _emojis(entry: dict, groups: dict) -> Iterator[Emoji]:
 
 def _spell(entry: dict) -> str:
     """Unicode's fully qualified spelling: emojibase's own adds a selector wherever Unicode allows one."""
-    presented_as_emoji = len(entry["emoji"].replace(VARIATION_SELECTOR, "")) > 1 or entry["type"] == 1
+    presented_as_emoji = len(canonical(entry["emoji"])) > 1 or entry["type"] == 1
     points = [chr(int(point, 16)) for point in entry["hexcode"].split("-")]
     return "".join(points) if presented_as_emoji else "".join(points) + VARIATION_SELECTOR

@@ -20,7 +20,7 @@ from qa_emoji.cosine import unit_rows
 from qa_emoji.fusion import IMAGE_SHARE, fuse
 from qa_emoji.generation import Illustrator
 from qa_emoji.index import EmojiIndex
-from qa_emoji.runtime import ExportedEncoder, ExportedVAE
+from qa_emoji.runtime import ExportedEncoder, ExportedVAE, check_built_with
 from qa_emoji.tokenizer import Tokenizer
 from vae import images
 
@@ -68,8 +68,10 @@ def pretrain_vae(
 
     exported = ExportedVAE(out)
 
-    def error(of: np.ndarray) -> float:
-        return round(float(metrics.squared_error(of, exported.decode(exported.encode(of)[0])).mean()), 5)
+    known_means, unseen_means = exported.encode(known_images)[0], exported.encode(unseen_images)[0]
+
+    def error(of: np.ndarray, means: np.ndarray) -> float:
+        return round(float(metrics.squared_error(of, exported.decode(means)).mean()), 5)
 
     report = {
         "command": "make vae",
@@ -80,10 +82,10 @@ def pretrain_vae(
         "seconds": round(seconds),
         "machine": _machine(),
         "metrics": {
-            "mse_known": error(known_images),
-            "mse_unseen": error(unseen_images),
+            "mse_known": error(known_images, known_means),
+            "mse_unseen": error(unseen_images, unseen_means),
             "n_unseen": len(unseen),
-            "active_dimensions": metrics.active_dimensions(exported.encode(known_images)[0]),
+            "active_dimensions": metrics.active_dimensions(known_means),
         },
     }
     write_json(out / "training.json", report)
@@ -167,12 +169,19 @@ def dev_metrics(
     from qa_emoji import evaluation, questions
 
     emojis = catalog.base_forms()
-    codes = fuse(
-        unit_rows(vae.encode(load_images(image_source, emojis))[0]), encoder.encode([e.description for e in emojis])
-    )
+    _, codes = _embed(emojis, image_source, encoder, vae, IMAGE_SHARE)
     recommend = evaluation.by_codes(encoder.encode, {e.emoji: code for e, code in zip(emojis, codes, strict=True)})
     figures = evaluation.evaluate_questions("", recommend, questions.load(file, catalog, "dev"), catalog)
     return {f"dev {f.kind} {f.measure} (n={f.n})": round(f.value, 4) for f in figures}
+
+
+def _embed(
+    emojis: Sequence[Emoji], image_source: str, encoder: ExportedEncoder, vae: ExportedVAE, image_share: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Latent codes of the images and codes fused of images and names, each (n, 16)."""
+    latents, _ = vae.encode(load_images(image_source, emojis))
+    names = encoder.encode([e.description for e in emojis])
+    return latents, fuse(unit_rows(latents), names, image_share)
 
 
 def build_index(
@@ -197,8 +206,7 @@ def build_index(
             "scripts/train_encoder.py trains it anew."
         )
     emojis = catalog.base_forms()
-    latents, _ = vae.encode(load_images(image_source, emojis))
-    names = encoder.encode([e.description for e in emojis])
+    latents, codes = _embed(emojis, image_source, encoder, vae, image_share)
     answers = [
         Answer(emoji_id(e.emoji), e.emoji, e.name, e.split, latent=latent)
         for e, latent in zip(emojis, latents, strict=True)
@@ -210,7 +218,7 @@ def build_index(
         "generated": {"wanted": generated, "seed": seed},
     }
     index = EmojiIndex(encoder.dim, about)
-    index.add(answers, fuse(unit_rows(latents), names, image_share))
+    index.add(answers, codes)
     if generated:
         drawn = Illustrator(vae, answers).anywhere(generated, np.random.default_rng(seed))
         if len(drawn) < generated:
@@ -236,9 +244,7 @@ def add_images(
 
     Raises ValueError or FileNotFoundError, naming the file, and adds nothing when anything is wrong.
     """
-    for part, weights in (("encoder", encoder), ("vae", vae)):
-        if index.about.get(part) != weights.sha256:
-            raise ValueError(f"The index was built with other {part} weights; rebuild it with `qa-emoji index build`.")
+    check_built_with(index.about, encoder, vae)
     files = sorted(folder.glob("*.png"))
     if not files:
         raise FileNotFoundError(f"There are no .png files in {folder}.")

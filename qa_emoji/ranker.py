@@ -17,7 +17,7 @@ from qa_emoji.answer import SOURCES, Answer
 from qa_emoji.catalog import canonical
 from qa_emoji.generation import Illustrator
 from qa_emoji.index import EmojiIndex
-from qa_emoji.runtime import ExportedEncoder, ExportedVAE
+from qa_emoji.runtime import ExportedEncoder, ExportedVAE, check_built_with
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,12 +34,7 @@ class EmojiRanker:
 
     def __init__(self, index: EmojiIndex, encoder: ExportedEncoder, vae: ExportedVAE):
         """Put the parts together; ValueError when the index was built with other weights than these."""
-        for name, part in (("encoder", encoder), ("vae", vae)):
-            if index.about.get(name) != part.sha256:
-                raise ValueError(
-                    f"The index was built with other {name} weights than those in {part.folder}; "
-                    "rebuild it with `qa-emoji index build`."
-                )
+        check_built_with(index.about, encoder, vae)
         self.index, self.encoder, self.vae = index, encoder, vae
         self._of_version: _OfVersion | None = None
 
@@ -112,7 +107,7 @@ class EmojiRanker:
 
         k, selector = min(_count(k, "k", 1), max(1, len(self.index))), self._selector(sources, candidates)
         texts = _checked_texts(texts)
-        answers = {answer.id: answer for answer in self.index.answers}
+        answers = self._current().answers
         columns: dict[str, list] = {name: [] for name in COLUMNS}
         for start in range(0, len(texts), _BATCH):
             part = texts[start : start + _BATCH]
@@ -172,7 +167,8 @@ class _OfVersion:
         self.version, self._index, self._vae = index.version, index, vae
         self.by_spelling: dict[str, list[str]] = {}
         self._by_source: dict[str, list[str]] = {source: [] for source in SOURCES}
-        for answer in index.answers:
+        self.answers = {answer.id: answer for answer in index.answers}
+        for answer in self.answers.values():
             self._by_source[answer.source].append(answer.id)
             for spelling in {answer.id, answer.emoji or answer.id}:
                 self.by_spelling.setdefault(_spelling(spelling), []).append(answer.id)
@@ -180,7 +176,7 @@ class _OfVersion:
 
     @functools.cached_property
     def illustrator(self) -> Illustrator:
-        return Illustrator(self._vae, self._index.answers)
+        return Illustrator(self._vae, list(self.answers.values()))
 
     def selector(self, sources: tuple[str, ...]) -> Any:
         """The FAISS filter of some sources, or None when they are all there is."""

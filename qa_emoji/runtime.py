@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -77,6 +77,16 @@ class ExportedVAE:
     def decode(self, codes: np.ndarray) -> np.ndarray:
         """Images, (n, 4, 36, 36) float32 in [0, 1], premultiplied alpha, of latent codes (n, 16) float32."""
         return np.concatenate([self._decoder.run(None, {"codes": part})[0] for part in _parts(codes)])
+
+
+def check_built_with(about: Mapping[str, object], encoder: ExportedEncoder, vae: ExportedVAE) -> None:
+    """Raise ValueError when what an index remembers of its weights is not the fingerprint of these."""
+    for name, part in (("encoder", encoder), ("vae", vae)):
+        if about.get(name) != part.sha256:
+            raise ValueError(
+                f"The index was built with other {name} weights than those in {part.folder}; "
+                "rebuild it with `qa-emoji index build`."
+            )
 
 
 def fingerprint(folder: Path, files: Sequence[str], maker: str) -> str:
