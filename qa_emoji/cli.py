@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import click
 from tqdm import tqdm
 
+from qa_emoji.sampling_cli import sample
+
 if TYPE_CHECKING:
     from qa_emoji.answer import Answer
 
@@ -209,6 +211,9 @@ def generate(n: int, about: str | None, seed: int, out: Path, index: Path | None
     for answer in answers:
         click.echo(f"{answer}  {answer.name}")
     click.echo(f"Pictures: {out}")
+
+
+main.add_command(sample)
 
 
 @main.group()

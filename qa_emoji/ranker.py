@@ -83,7 +83,7 @@ class EmojiRanker:
         code = self.encode([text])
         scores, ids = self.index.search_within(code, min(k, max(1, len(self.index))), selector)
         found = [
-            replace(self.index[answer_id], score=float(score), decoder=self.vae)
+            replace(self.index[answer_id], score=float(score), painter=self.vae)
             for score, answer_id in zip(scores[0], ids[0], strict=True)
             if answer_id is not None
         ]
@@ -135,6 +135,20 @@ class EmojiRanker:
         key = zlib.crc32(about.encode("utf-8", "surrogatepass"))
         return self._current().illustrator.fresh(self.encode([about])[0], n, np.random.default_rng([seed, key]))
 
+    def latent(self, emoji: str) -> np.ndarray:
+        """The latent code of an emoji in the index, (16,) float32: what its picture is drawn from.
+
+        Raises ValueError when the index has no such emoji, or only without a picture.
+        """
+        for answer_id in self._current().by_spelling.get(_spelling(emoji), []):
+            if (latent := self.index[answer_id].latent) is not None:
+                return latent
+        raise ValueError(f"The index has no picture of {emoji!r}.")
+
+    def direction(self, text: str) -> np.ndarray:
+        """The unit direction, (16,) float32, among latent codes in which the pictures lie that answer a text."""
+        return self._current().illustrator.direction(self.encode([text])[0])
+
     def _current(self) -> _OfVersion:
         """What is derived from the index, made anew when the index has changed."""
         if self._of_version is None or self._of_version.version != self.index.version:
@@ -176,7 +190,8 @@ class _OfVersion:
 
     @functools.cached_property
     def illustrator(self) -> Illustrator:
-        return Illustrator(self._vae, list(self.answers.values()))
+        answers = list(self.answers.values())
+        return Illustrator(self._vae, answers, self._index.codes([answer.id for answer in answers]))
 
     def selector(self, sources: tuple[str, ...]) -> Any:
         """The FAISS filter of some sources, or None when they are all there is."""

@@ -35,6 +35,7 @@ class TextTrainingConfig:
 
     A known answer's code is fused of its frozen image code and the code of its name, in shares drawn anew at each step
     from ``image_shares``: so the encoder learns to be found by image, by name and by both, as unseen emojis will be.
+    ``bfloat16`` computes the encoder's layers in that precision.
     Names outside the batch keep the code that was last computed, every ``refresh`` steps at least.
     """
 
@@ -57,6 +58,7 @@ class TextTrainingConfig:
         ("comments", 0.05),
         ("unlabelled", 0.35),
     )
+    bfloat16: bool = True
     seed: int = 0
 
 
@@ -186,7 +188,8 @@ def train(
         texts = [_answer_ids(known[a], tokenizer, draw) for a in batch.answers]
         with torch.random.fork_rng():
             torch.manual_seed(config.seed * config.steps + step)  # dropout, which draws from torch's global generator
-            encoded = encode_ragged(model.train(), batch.ids + texts)
+            with torch.autocast("cpu", torch.bfloat16, enabled=config.bfloat16):
+                encoded = encode_ragged(model.train(), batch.ids + texts).float()
         questions, answer_texts = encoded[: len(batch.ids)], F.normalize(encoded[len(batch.ids) :])
         once, first = np.unique(batch.answers, return_index=True)
         names = names.index_copy(0, torch.from_numpy(once), answer_texts[first])

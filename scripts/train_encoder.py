@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from qa_emoji import jobs
+from qa_emoji import training_jobs
 from qa_emoji.catalog import Catalog
 from qa_emoji.cli import images_option, one_line_errors, progress, script_help
 from qa_emoji.training import TextTrainingConfig
@@ -50,7 +50,7 @@ def main(
 ) -> None:
     config = TextTrainingConfig(steps=steps, loss=loss, seed=seed)
     with progress("teacher", unit="text") as read, progress("encoder", steps, unit="step") as advance:
-        report = jobs.train_encoder(
+        report = training_jobs.train_encoder(
             Catalog.load(),
             corpora,
             wordnet,

@@ -1,4 +1,4 @@
-"""Export of the VAE to ONNX, so that queries need no torch."""
+"""Export of the VAE, its painter and its judge to ONNX, so that queries need no torch."""
 
 from __future__ import annotations
 
@@ -8,17 +8,29 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from vae import images
+from vae.judge import Judge
 from vae.model import ConvVAE
+from vae.painter import Painter
 
 
 def export(model: ConvVAE, folder: str | Path) -> None:
     """Write encoder.onnx (images -> mean, logvar) and decoder.onnx (codes -> images), for any number of rows."""
     config, folder = model.config, Path(folder)
     model = model.eval()
-    images = torch.zeros(2, config.channels, config.image_size, config.image_size)
     codes = torch.zeros(2, config.latent_dim)
-    to_onnx(_Encode(model), images, folder / "encoder.onnx", ["images"], ["mean", "logvar"])
+    to_onnx(_Encode(model), _blank(), folder / "encoder.onnx", ["images"], ["mean", "logvar"])
     to_onnx(_Decode(model), codes, folder / "decoder.onnx", ["codes"], ["images"])
+
+
+def export_painter(painter: Painter, folder: str | Path) -> None:
+    """Write painter.onnx (images -> images), for any number of rows."""
+    to_onnx(painter.eval(), _blank(), Path(folder) / "painter.onnx", ["images"], ["painted"])
+
+
+def export_judge(judge: Judge, folder: str | Path) -> None:
+    """Write judge.onnx (images -> features, probabilities), for any number of rows."""
+    to_onnx(judge.eval(), _blank(), Path(folder) / "judge.onnx", ["images"], ["features", "probabilities"])
 
 
 def to_onnx(
@@ -46,13 +58,17 @@ def to_onnx(
         )
 
 
+def _blank() -> Tensor:
+    return torch.zeros(2, *images.SHAPE)
+
+
 class _Encode(nn.Module):
     def __init__(self, model: ConvVAE):
         super().__init__()
         self.model = model
 
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        return self.model.encode(images)
+    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        return self.model.posterior(pictures)
 
 
 class _Decode(nn.Module):

@@ -167,3 +167,32 @@ def test_every_command_shows_an_example_and_is_in_the_readme(path, command):
     help_text = run(*path, "--help").stdout
     assert example in help_text
     assert example in Path("README.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    "way",
+    [
+        ["prior", "-n", "5"],
+        ["posterior", "-n", "5"],
+        ["percentiles", "-n", "5"],
+        ["percentiles", "-n", "5", "--axis", "1"],
+        ["sweep", "--ticks", "3"],
+        ["grid", "C", "--ticks", "3"],
+        ["grid", "A", "--ticks", "3", "--jitter"],
+        ["between", "🐱", "🚀", "-n", "5"],
+        ["around", "a party under water", "-n", "5"],
+    ],
+)
+def test_every_way_to_sample_draws_a_sheet(way, tmp_path):
+    for name in ("a.png", "b.png"):
+        result = run("sample", *way, "--seed", "3", "--out", tmp_path / name)
+        assert result.exit_code == 0, result.output
+    with Image.open(tmp_path / "a.png") as first, Image.open(tmp_path / "b.png") as second:
+        assert min(first.size) > 72
+        assert first.tobytes() == second.tobytes()
+
+
+def test_sampling_between_strangers_is_refused_in_a_line(tmp_path):
+    result = run("sample", "between", "🐱", "xyz", "--out", tmp_path / "a.png")
+    assert result.exit_code == 2
+    assert result.stderr == "Error: The index has no picture of 'xyz'.\n"

@@ -107,5 +107,5 @@ def test_mismatched_torch_weights_are_refused(tmp_path):
 
 
 def test_a_missing_vae_is_named(tmp_path):
-    with pytest.raises(ValueError, match=r"encoder\.onnx is missing; scripts/pretrain_vae\.py"):
+    with pytest.raises(ValueError, match=r"config\.json is missing; scripts/pretrain_vae\.py"):
         ExportedVAE(tmp_path)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from qa_emoji import corpora, jobs, questions, training
+from qa_emoji import corpora, jobs, paths, questions, training, training_jobs
 from qa_emoji.catalog import canonical
 from qa_emoji.corpora import Gate, Pair
 from qa_emoji.encoder import TextEncoderConfig
@@ -114,7 +114,9 @@ def test_the_tokenizer_reads_the_gated_texts_alone(catalog, folder, monkeypatch)
 
     monkeypatch.setattr(Tokenizer, "train", spy)
     with pytest.raises(InterruptedError):
-        jobs.train_encoder(catalog, folder, folder / "wordnet", folder / "out", data=folder / "data", work=folder)
+        training_jobs.train_encoder(
+            catalog, folder, folder / "wordnet", folder / "out", data=folder / "data", work=folder
+        )
     gate = Gate(catalog)
     assert len(read) > 1000
     assert not (words(catalog.unseen()) - words(catalog.known())) & {normalize(text) for text in read}
@@ -124,15 +126,60 @@ def test_the_tokenizer_reads_the_gated_texts_alone(catalog, folder, monkeypatch)
 def test_the_vae_is_trained_on_known_images_alone(catalog, tmp_path, monkeypatch):
     trained_on = []
 
-    def spy(pictures, **_):
-        trained_on.append(pictures)
+    def spy(pictures, *, meaning, **_):
+        trained_on.append((pictures, meaning))
         raise InterruptedError
 
     monkeypatch.setattr("vae.training.train", spy)
+    config = TrainingConfig(epochs=1, arrangement=1.0)
     with pytest.raises(InterruptedError):
-        jobs.pretrain_vae(catalog, "twemoji", tmp_path, work=tmp_path, config=TrainingConfig(epochs=1))
-    np.testing.assert_array_equal(trained_on[0], jobs.load_images("twemoji", catalog.known()))
-    assert len(trained_on[0]) == 2654
+        training_jobs.pretrain_vae(catalog, "twemoji", tmp_path, work=tmp_path, config=config)
+    pictures, meaning = trained_on[0]
+    np.testing.assert_array_equal(pictures, jobs.load_images("twemoji", catalog.known()))
+    assert len(pictures) == 2654
+    assert len(meaning.affinity) == sum(not e.base for e in catalog.known())
+
+
+def test_judge_and_painter_are_trained_on_known_images_alone(catalog, tmp_path, monkeypatch):
+    seen = []
+
+    def spy_judge(pictures, kinds, held_out, **_):
+        seen.append(pictures)
+        return None, 0.0
+
+    def spy_painter(model, pictures, codes, **_):
+        seen.append(pictures)
+        raise InterruptedError
+
+    monkeypatch.setattr("vae.judge.train", spy_judge)
+    monkeypatch.setattr("vae.painting.train", spy_painter)
+    monkeypatch.setattr(training_jobs, "load_images", lambda _, emojis: np.array([e.known for e in emojis]))
+    monkeypatch.setattr(training_jobs.ExportedVAE, "encode", lambda _, pictures: (np.zeros((len(pictures), 16)), None))
+    with pytest.raises(InterruptedError):
+        training_jobs.train_painter(catalog, "twemoji", paths.vae_weights(), work=tmp_path)
+    assert all(pictures.all() for pictures in seen)
+    assert len(seen) == 2
+
+
+@pytest.mark.parametrize("name", ["seed", "autoencoder"])
+def test_peers_are_trained_on_known_images_alone(name, catalog, tmp_path, monkeypatch):
+    def spy(pictures, **_):
+        assert pictures.all()
+        assert len(pictures) == 2654
+        raise InterruptedError
+
+    monkeypatch.setattr("vae.training.train", spy)
+    monkeypatch.setattr("vae.peers.train_seed", spy)
+    monkeypatch.setattr(training_jobs, "load_images", lambda _, emojis: np.array([e.known for e in emojis]))
+    with pytest.raises(InterruptedError):
+        training_jobs.train_peer(name, catalog, "twemoji", tmp_path, work=tmp_path)
+
+
+def test_the_validation_tenth_keeps_variants_with_their_base_form(catalog):
+    known = catalog.known()
+    held = dict(zip((canonical(e.emoji) for e in known), training_jobs.is_validation(known), strict=True))
+    assert all(held[canonical(e.emoji)] == held[canonical(e.base)] for e in known if e.base)
+    assert 0.05 < np.mean(list(held.values())) < 0.15
 
 
 def test_the_loop_refuses_unseen_answers(catalog):
