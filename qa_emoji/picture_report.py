@@ -140,11 +140,10 @@ def _reconstruction(pictures: Pictures, codes: Codes, ranker: EmojiRanker, other
     table["raw pixels"] = neighbours(pictures, pixels)
     for name, model in others.items():
         decode = functools.partial(_decode, model)
-        if name == "seed":
+        one_pass = functools.partial(_encode, model) if name == "seed" else functools.partial(_encode, model, steps=0)
+        row(f"{LABELS[name]}, one pass", pictures.encode(one_pass), decode)
+        if name == "unarranged":
             row(LABELS[name], pictures.encode(functools.partial(_encode, model)), decode)
-            continue
-        row(f"{LABELS[name]}, one pass", pictures.encode(functools.partial(_encode, model, steps=0)), decode)
-        row(LABELS[name], pictures.encode(functools.partial(_encode, model)), decode)
     one = pictures.encode(lambda images: vae.encode(images, steps=0)[0])
     row("shipped, one pass", one, vae.decode)
     row("shipped", codes, vae.decode)
@@ -170,7 +169,7 @@ def _latents(pictures: Pictures, codes: Codes, ranker: EmojiRanker, generator: n
             "finite share, odd images": float(np.isfinite(np.hstack([odd_means, odd_logvars])).all(axis=1).mean()),
             "active dimensions": float(metrics.active_dimensions(codes.known)),
             "least variance of means": float(codes.known.var(axis=0).min()),
-            "greatest |mean|": float(np.abs(every).max()),
+            "largest absolute mean": float(np.abs(every).max()),
             "KL to N(0, 1), mean of dimensions": float(divergence.mean()),
             "KL, greatest": float(divergence.max()),
         }

@@ -36,7 +36,14 @@ def setting(catalog):
 def test_a_small_model_learns_its_pairs(setting, loss, teaching):
     corpora, known, codes, tokenizer, model_config, teacher = setting
     config = TextTrainingConfig(
-        steps=120, batch_size=32, learning_rate=1e-2, loss=loss, margin=0.8, mixture=MIXTURE, siamese_batch=8
+        steps=120,
+        batch_size=32,
+        learning_rate=1e-2,
+        loss=loss,
+        margin=0.8,
+        mixture=MIXTURE,
+        siamese_batch=8,
+        bfloat16=False,
     )
     model = train(
         corpora,
