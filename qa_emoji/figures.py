@@ -218,7 +218,8 @@ def emoji_map(latents: np.ndarray, shown: np.ndarray, *, cell: int = 26) -> Imag
     From the middle outwards each takes the cell that is free nearest to its place, so that none hides another.
     """
     centred = latents - latents.mean(axis=0)
-    axes, spread = np.linalg.svd(centred, full_matrices=False)[2], np.linalg.svd(centred, compute_uv=False) ** 2
+    _, deviations, axes = np.linalg.svd(centred, full_matrices=False)
+    spread = np.square(deviations)
     places = centred @ axes[:2].T  # (n, 2)
     side = int(np.ceil(np.sqrt(len(places) / _FILLED)))
     places -= places.min(axis=0)

@@ -9,6 +9,7 @@ import numpy as np
 
 from qa_emoji.catalog import Catalog, Emoji
 from qa_emoji.cosine import unit_rows
+from qa_emoji.evaluation import by_codes
 from qa_emoji.metrics import hit_at_k
 from qa_emoji.questions import Question
 from qa_emoji.ranker import EmojiRanker
@@ -85,18 +86,19 @@ def odd_images(rng: np.random.Generator) -> np.ndarray:
     return np.stack([np.zeros(shape), np.ones(shape), black, np.full(shape, 0.5), checked, *noise]).astype(np.float32)
 
 
-def drawing(vae: ExportedVAE, pictures: Pictures, drawn: np.ndarray, recognised_above: float) -> dict[str, float]:
-    """How drawn images, (n, 4, 36, 36), compare with real ones by the judge's features, and how new they are."""
-    real = np.concatenate([pictures.known_images, pictures.unseen_images[pictures.unseen_answers]])
+def drawing(vae: ExportedVAE, real: np.ndarray, real_features: np.ndarray, drawn: np.ndarray) -> dict[str, float]:
+    """How drawn images, (n, 4, 36, 36), compare with real ones by the judge's features, and how new they are.
+
+    ``real_features`` are the judge's of the ``real`` images, (m, 64).
+    """
     features, probabilities = vae.judge(drawn)
-    real_features, _ = vae.judge(real)
     precision, recall = metrics.precision_recall(real_features, features)
     distance = metrics.novelty(drawn, real)
     return {
         "Fréchet": metrics.frechet_distance(real_features, features),
         "precision": precision,
         "recall": recall,
-        "recognised": float((probabilities.max(axis=1) >= recognised_above).mean()),
+        "recognised": float((probabilities.max(axis=1) >= vae.recognised_above).mean()),
         "nearest real, least": float(distance.min()),
         "nearest real, median": float(np.median(distance)),
     }
@@ -107,12 +109,7 @@ def just_noticeable(pictures: Pictures) -> float:
 
     Those are pairs that their artist meant to be told apart and that people do tell apart, with little between them.
     """
-    real = pictures.known_images
-    flat = real.reshape(len(real), -1).astype(np.float64)
-    squares = np.square(flat).sum(1)
-    squared = squares[:, None] + squares - 2 * flat @ flat.T
-    np.fill_diagonal(squared, np.inf)
-    nearest = np.sqrt(squared.min(axis=1).clip(0) / flat.shape[1])
+    nearest = metrics.novelty(pictures.known_images)
     return float(np.quantile(nearest[nearest > 1e-3], 0.01))  # some emojis share one picture
 
 
@@ -128,9 +125,8 @@ def image_only(
     """
     asked = [q for q in questions if q.kind(catalog) == "unseen"]
     emojis = [*catalog.base_forms("known"), *catalog.base_forms("unseen")]
-    cosines = encode([q.text for q in asked]) @ codes.T
-    nearest = np.argsort(-cosines, axis=1, kind="stable")
-    ranked = [[emojis[i].emoji for i in row[:10]] for row in nearest]
+    recommend = by_codes(encode, {e.emoji: code for e, code in zip(emojis, codes, strict=True)})
+    ranked = recommend([q.text for q in asked], emojis, 10)
     accepted = [set(q.emojis) for q in asked]
     hits = {f"hit@{k}": float(hit_at_k(ranked, accepted, k).mean()) for k in (5, 10)}
     return {"n": float(len(asked)), **hits}

@@ -185,7 +185,8 @@ def _drawn(
     generator: np.random.Generator,
 ) -> Table:
     vae = ranker.vae
-    threshold = vae.recognised_above
+    real = np.concatenate([pictures.known_images, pictures.unseen_images[pictures.unseen_answers]])
+    real_features, _ = vae.judge(real)
     logvars = vae.encode(pictures.known_images, steps=0)[1]
     drawn: dict[str, np.ndarray] = {"real, unseen": pictures.unseen_images}
     if "seed" in others:
@@ -208,7 +209,7 @@ def _drawn(
     kept = [a.latent for a in ranker.index.answers if a.source == "generated" and a.latent is not None]
     if kept:
         drawn["index, by the rule"] = vae.draw(np.stack(kept))
-    table = {way: drawing(vae, pictures, images, threshold) for way, images in drawn.items()}
+    table = {way: drawing(vae, real, real_features, images) for way, images in drawn.items()}
     table["real, unseen"].pop("recall")
     table["just noticeable"] = {"nearest real, least": just_noticeable(pictures)}
     return table

@@ -83,8 +83,8 @@ def pretrain_vae(
     vae, pictures = ExportedVAE(out), Pictures.load(catalog, lambda emojis: load_images(image_source, emojis))
     codes = pictures.encode(lambda images: vae.encode(images)[0])
     figures = reconstruction(pictures, codes, vae.decode) | neighbours(pictures, codes)
-    one_pass = pictures.encode(lambda images: vae.encode(images, steps=0)[0])
-    figures["MSE unseen, one pass"] = reconstruction(pictures, one_pass, vae.decode)["MSE unseen"]
+    one_pass = vae.decode(vae.encode(pictures.unseen_images, steps=0)[0])
+    figures["MSE unseen, one pass"] = float(metrics.squared_error(pictures.unseen_images, one_pass).mean())
     figures["active dimensions"] = metrics.active_dimensions(codes.known)
     if hold_out:
         held = is_validation(pictures.known)

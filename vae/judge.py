@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vae.images import CHANNELS
-from vae.model import WEIGHTS
+from vae.model import WEIGHTS, convolution
 from vae.optimization import one_cycle
 from vae.persistence import load_module, save_module
 from vae.training import TrainingConfig, augment
@@ -36,14 +36,18 @@ class JudgeConfig:
 
 
 class Judge(nn.Module):
-    """Convolutions, the mean over the image, a layer of features, and a logit for each kind."""
+    """Convolutions, a layer of features, and a logit for each kind."""
 
     def __init__(self, config: JudgeConfig):
         super().__init__()
         self.config = config
         w = config.width
         self.look = nn.Sequential(
-            *_block(config.channels, w), *_block(w, 2 * w, 2), *_block(2 * w, 4 * w, 2), nn.Flatten(), nn.Dropout(0.3)
+            *convolution(config.channels, w),
+            *convolution(w, 2 * w, stride=2),
+            *convolution(2 * w, 4 * w, stride=2),
+            nn.Flatten(),
+            nn.Dropout(0.3),
         )  # (n, 4, 36, 36) -> (n, 4w * 81)
         self.features = nn.Sequential(nn.Linear(4 * w * 81, config.features), nn.GELU())
         self.kinds = nn.Sequential(nn.Dropout(0.3), nn.Linear(config.features, len(config.kinds)))
@@ -122,11 +126,3 @@ def train(
     settled = Judge(JudgeConfig(names, recognised_above=threshold))
     settled.load_state_dict(judge.state_dict())
     return settled.eval(), accuracy
-
-
-def _block(inputs: int, outputs: int, stride: int = 1) -> tuple[nn.Module, ...]:
-    return (
-        nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False),
-        nn.BatchNorm2d(outputs),
-        nn.GELU(),
-    )

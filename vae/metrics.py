@@ -58,10 +58,16 @@ def precision_recall(real: np.ndarray, drawn: np.ndarray, neighbours: int = 3) -
     return within(drawn, real), within(real, drawn)
 
 
-def novelty(images: np.ndarray, real: np.ndarray) -> np.ndarray:
-    """Root mean squared difference of each image, (n, 4, 36, 36), from the nearest of the real ones: (n,)."""
-    pixels = np.prod(images.shape[1:])
-    return _distances(images.reshape(len(images), -1), real.reshape(len(real), -1)).min(axis=1) / np.sqrt(pixels)
+def novelty(images: np.ndarray, real: np.ndarray | None = None) -> np.ndarray:
+    """Root mean squared difference of each image, (n, 4, 36, 36), from the nearest of the real ones: (n,).
+
+    Without ``real`` the images are compared with each other.
+    """
+    flat = images.reshape(len(images), -1)
+    distances = _distances(flat, flat if real is None else real.reshape(len(real), -1))
+    if real is None:
+        np.fill_diagonal(distances, np.inf)
+    return distances.min(axis=1) / np.sqrt(flat.shape[1])
 
 
 def neighbour_precision(

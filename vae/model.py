@@ -122,9 +122,7 @@ class ConvVAE(nn.Module):
         codes = torch.as_tensor(codes, dtype=torch.float32)
         if codes.ndim != 2 or codes.shape[1] != self.config.latent_dim:
             raise ValueError(f"Codes should be (n, {self.config.latent_dim}), not {tuple(codes.shape)}.")
-        decoded = self.decoder(codes)  # (n, 4, 36, 36)
-        alpha = decoded[:, 3:]
-        return torch.cat([decoded[:, :3] * alpha, alpha], dim=1)
+        return premultiplied(self.decoder(codes))  # (n, 4, 36, 36)
 
     def forward(self, images: Tensor) -> Tensor:
         """Reconstructions: images decoded from the means that the encoder guesses, with gradients."""
@@ -161,6 +159,17 @@ class Residual(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(n, width, h, w), both."""
         return F.gelu(x + self.layers(x))
+
+
+def convolution(inputs: int, outputs: int, stride: int = 1) -> tuple[nn.Module, ...]:
+    """A 3x3 convolution with its normalisation and activation."""
+    return nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False), *_activation(outputs)
+
+
+def premultiplied(images: Tensor) -> Tensor:
+    """Images (n, 4, h, w) of straight colours with the colours multiplied by alpha."""
+    alpha = images[:, 3:]
+    return torch.cat([images[:, :3] * alpha, alpha], dim=1)
 
 
 def _activation(width: int) -> tuple[nn.Module, nn.Module]:

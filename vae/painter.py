@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from vae.images import CHANNELS
-from vae.model import WEIGHTS
+from vae.model import WEIGHTS, convolution, premultiplied
 from vae.persistence import load_module, save_module
 
 
@@ -52,9 +52,7 @@ class Painter(nn.Module):
         quarter = self.quarter(half)  # (n, 4w, 9, 9)
         half = self.merge(torch.cat([half, self.widen(quarter)], dim=1))
         whole = self.remerge(torch.cat([whole, self.rewiden(half)], dim=1))
-        painted = torch.sigmoid(self.leave(whole))  # (n, 4, 36, 36)
-        alpha = painted[:, 3:]
-        return torch.cat([painted[:, :3] * alpha, alpha], dim=1)
+        return premultiplied(torch.sigmoid(self.leave(whole)))  # (n, 4, 36, 36)
 
     def save(self, folder: str | Path) -> None:
         """Write model.safetensors and config.json."""
@@ -99,6 +97,4 @@ def _double(inputs: int, outputs: int) -> nn.Sequential:
 
 
 def _block(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False), nn.BatchNorm2d(outputs), nn.GELU()
-    )
+    return nn.Sequential(*convolution(inputs, outputs, stride))

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from vae.images import CHANNELS, SIZE
 from vae.persistence import load_module, save_module
+from vae.training import kl_to_prior
 
 
 class PCA:
@@ -111,7 +112,7 @@ def train_seed(
                 mean, logvar = (part.float() for part in model.encode(batch))
                 logits = model.decoder(mean + torch.exp(logvar / 2) * torch.randn_like(mean)).float()
             error = F.binary_cross_entropy_with_logits(logits, batch, reduction="none").flatten(1).sum(1).mean()
-            kl = (mean.square() + logvar.exp() - 1 - logvar).sum(1).mean() / 2
+            kl = kl_to_prior(mean, logvar)
             optimizer.zero_grad()
             (error + kl).backward()
             optimizer.step()

@@ -55,17 +55,22 @@ class Meaning:
     affinity: np.ndarray
 
 
+def kl_to_prior(mean: Tensor, logvar: Tensor) -> Tensor:
+    """KL(N(mean, var) || N(0, I)) = (mean^2 + var - 1 - log var) / 2, summed over dimensions, averaged over the batch.
+
+    Kingma and Welling 2013. Both are (n, 16).
+    """
+    return (mean.square() + logvar.exp() - 1 - logvar).sum(1).mean() / 2
+
+
 def elbo_loss(
     model: ConvVAE, images: Tensor, kl_weight: float, generator: torch.Generator
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Negative evidence lower bound per image, averaged over the batch, its two terms (squared error, KL), and means.
-
-    KL(N(mean, var) || N(0, I)) = (mean^2 + var - 1 - log var) / 2, summed over dimensions (Kingma and Welling 2013).
-    """
+    """Negative evidence lower bound per image, averaged over the batch, its terms (error, KL), and the means."""
     mean, logvar = (part.float() for part in model.posterior(images))
     decoded = model.decode(model.reparameterise(mean, logvar, generator)).float()
     error = (decoded - images).square().flatten(1).sum(1).mean()
-    kl = (mean.square() + logvar.exp() - 1 - logvar).sum(1).mean() / 2
+    kl = kl_to_prior(mean, logvar)
     return error + kl_weight * kl, error, kl, mean
 
 

@@ -54,8 +54,10 @@ def test_odd_images_are_premultiplied(rng):
 
 
 def test_real_pictures_are_like_real_pictures(exported_vae, pictures, rng):
-    real = drawing(exported_vae, pictures, pictures.known_images, exported_vae.recognised_above)
-    noise = drawing(exported_vae, pictures, rng.random(pictures.known_images.shape), exported_vae.recognised_above)
+    every = np.concatenate([pictures.known_images, pictures.unseen_images])
+    features, _ = exported_vae.judge(every)
+    real = drawing(exported_vae, every, features, pictures.known_images)
+    noise = drawing(exported_vae, every, features, rng.random(pictures.known_images.shape))
     assert real["Fréchet"] < 0.2 * noise["Fréchet"]
     assert real["precision"] > 0.9
     assert real["recognised"] > 0.85
