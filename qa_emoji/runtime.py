@@ -17,7 +17,7 @@ from qa_emoji.tokenizer import FILE_NAME, PAD, Tokenizer
 from vae import inference
 
 _BATCH = 256
-_MAKER = "scripts/pretrain_vae.py"
+_MAKER, _DRAWING_MAKER = "scripts/pretrain_vae.py", "scripts/train_painter.py"
 
 
 class ExportedEncoder:
@@ -69,7 +69,7 @@ class ExportedVAE:
         """Load from a folder; the shipped one when none is given. ValueError says what is missing or broken."""
         self.folder = paths.vae_weights() if folder is None else Path(folder)
         self.sha256 = fingerprint(self.folder, self.files, _MAKER)
-        self._bound, self._kl_weight = _numbers(self.folder / "config.json", "mean_bound", "kl_weight")
+        self._bound, self._kl_weight = _numbers(self.folder / "config.json", _MAKER, "mean_bound", "kl_weight")
         self._encoder = _session(self.folder / "encoder.onnx", _MAKER)
         self._decoder = _session(self.folder / "decoder.onnx", _MAKER)
 
@@ -106,20 +106,20 @@ class ExportedVAE:
     @functools.cached_property
     def drawing_sha256(self) -> str:
         """The fingerprint of what draws and judges pictures, apart from the codes."""
-        return fingerprint(self.folder, self.drawing_files, _MAKER)
+        return fingerprint(self.folder, self.drawing_files, _DRAWING_MAKER)
 
     @functools.cached_property
     def _painter(self) -> onnxruntime.InferenceSession:
-        return _session(self.folder / "painter.onnx", _MAKER)
+        return _session(self.folder / "painter.onnx", _DRAWING_MAKER)
 
     @functools.cached_property
     def _judge(self) -> onnxruntime.InferenceSession:
-        return _session(self.folder / "judge.onnx", _MAKER)
+        return _session(self.folder / "judge.onnx", _DRAWING_MAKER)
 
     @functools.cached_property
     def recognised_above(self) -> float:
         """How sure the judge is of all but the least clear tenth of real emojis that it had not seen."""
-        return _numbers(self.folder / "judge" / "config.json", "recognised_above")[0]
+        return _numbers(self.folder / "judge" / "config.json", _DRAWING_MAKER, "recognised_above")[0]
 
 
 def check_built_with(about: Mapping[str, object], encoder: ExportedEncoder, vae: ExportedVAE) -> None:
@@ -147,12 +147,12 @@ def fingerprint(folder: Path, files: Sequence[str], maker: str) -> str:
     return digest.hexdigest()
 
 
-def _numbers(path: Path, *names: str) -> list[float]:
+def _numbers(path: Path, maker: str, *names: str) -> list[float]:
     try:
         config = json.loads(path.read_text())
         return [float(config[name]) for name in names]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} is missing or no config; {_MAKER} makes it anew.") from error
+        raise ValueError(f"{path} is missing or no config; {maker} makes it anew.") from error
 
 
 def _session(path: Path, maker: str) -> onnxruntime.InferenceSession:

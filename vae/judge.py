@@ -73,7 +73,7 @@ class Judge(nn.Module):
         """
         folder = WEIGHTS / "judge" if folder is None else Path(folder)
         return load_module(
-            lambda **fields: cls(JudgeConfig(**fields)), folder, what="judge", maker="scripts/pretrain_vae.py"
+            lambda **fields: cls(JudgeConfig(**fields)), folder, what="judge", maker="scripts/train_painter.py"
         )
 
 

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 
 import numpy as np
 import pytest
 import torch
 
 import vae
+from qa_emoji import paths
+from qa_emoji.runtime import ExportedVAE
 from vae import judge, painting
 from vae.export import export_judge, export_painter
 from vae.painter import Critic, Painter, PainterConfig
@@ -108,3 +111,12 @@ def test_shipped_painter_and_judge_are_those_exported(exported_vae, pictures):
     for ours, reference in zip(exported_vae.judge(pictures), (features, chances), strict=True):
         np.testing.assert_allclose(ours, reference, atol=1e-3)
     assert exported_vae.recognised(pictures).tolist() == (chances.max(1) >= exported_vae.recognised_above).tolist()
+
+
+def test_what_is_missing_to_draw_names_the_script_that_makes_it(tmp_path):
+    for name in ExportedVAE.files:
+        shutil.copy(paths.vae_weights() / name, tmp_path)
+    with pytest.raises(ValueError, match=r"painter\.onnx is missing; scripts/train_painter\.py makes it"):
+        _ = ExportedVAE(tmp_path).drawing_sha256
+    with pytest.raises(ValueError, match=r"No sound judge weights .*train_painter"):
+        judge.Judge.load(tmp_path)
