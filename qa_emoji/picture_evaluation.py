@@ -10,7 +10,7 @@ import numpy as np
 from qa_emoji.catalog import Catalog, Emoji
 from qa_emoji.cosine import unit_rows
 from qa_emoji.evaluation import by_codes
-from qa_emoji.metrics import hit_at_k
+from qa_emoji.metrics import hit_at_k, judge
 from qa_emoji.questions import Question
 from qa_emoji.ranker import EmojiRanker
 from qa_emoji.runtime import ExportedVAE
@@ -127,8 +127,8 @@ def image_only(
     emojis = [*catalog.base_forms("known"), *catalog.base_forms("unseen")]
     recommend = by_codes(encode, {e.emoji: code for e, code in zip(emojis, codes, strict=True)})
     ranked = recommend([q.text for q in asked], emojis, 10)
-    accepted = [set(q.emojis) for q in asked]
-    hits = {f"hit@{k}": float(hit_at_k(ranked, accepted, k).mean()) for k in (5, 10)}
+    judged = judge(ranked, [set(q.emojis) for q in asked])
+    hits = {f"hit@{k}": float(hit_at_k(judged, k).mean()) for k in (5, 10)}
     return {"n": float(len(asked)), **hits}
 
 

