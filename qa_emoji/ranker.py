@@ -8,13 +8,14 @@ import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from qa_emoji import paths
+from qa_emoji import paths, store
 from qa_emoji.answer import SOURCES, Answer
 from qa_emoji.catalog import canonical
+from qa_emoji.code_index import Filter
 from qa_emoji.generation import Illustrator
 from qa_emoji.index import EmojiIndex
 from qa_emoji.runtime import ExportedEncoder, ExportedVAE, check_built_with
@@ -36,6 +37,7 @@ class EmojiRanker:
         """Put the parts together; ValueError when the index was built with other weights than these."""
         check_built_with(index.about, encoder, vae)
         self.index, self.encoder, self.vae = index, encoder, vae
+        self.folder: Path | None = None
         self._of_version: _OfVersion | None = None
 
     @classmethod
@@ -46,8 +48,28 @@ class EmojiRanker:
 
         Raises ValueError, in one sentence, for what is missing, broken or does not belong together.
         """
-        index = EmojiIndex.load(paths.default_index() if folder is None else folder)
-        return cls(index, ExportedEncoder(encoder), ExportedVAE(vae))
+        folder = Path(paths.default_index() if folder is None else folder)
+        ranker = cls(EmojiIndex.load(folder), ExportedEncoder(encoder), ExportedVAE(vae))
+        ranker.folder = folder
+        return ranker
+
+    def reload_if_changed(self) -> bool:
+        """Take over the index that is in the folder now, if it is another than when it was last read; say whether.
+
+        One small file is read when nothing changed. A question that another thread asks meanwhile is answered from the
+        old index or the new one. Raises ValueError, and keeps the old index, when the new one is broken or was built
+        with other weights, and for a ranker that was not loaded from a folder.
+        """
+        if self.folder is None:
+            raise ValueError(
+                "This ranker's index is in memory alone: load a ranker from a folder to follow its changes."
+            )
+        if store.stamp(self.folder) == self.index.stamp:
+            return False
+        index = EmojiIndex.load(self.folder)
+        check_built_with(index.about, self.encoder, self.vae)
+        self.index = index
+        return True
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """Codes of texts: (n, 16) float32, rows of length 1.
@@ -79,11 +101,12 @@ class EmojiRanker:
         if not isinstance(text, str):
             raise TypeError(f"A question should be a text, not {type(text).__name__}.")
         k, fresh = _count(k, "k", 1), _count(fresh, "fresh", 0, MOST_DRAWN)
-        selector = self._selector(sources, candidates)
+        current = self._current()
+        index, selector = current.index, self._selector(current, sources, candidates)
         code = self.encode([text])
-        scores, ids = self.index.search_within(code, min(k, max(1, len(self.index))), selector)
+        scores, ids = index.search_within(code, min(k, max(1, len(index))), selector)
         found = [
-            replace(self.index[answer_id], score=float(score), painter=self.vae)
+            replace(index[answer_id], score=float(score), painter=self.vae)
             for score, answer_id in zip(scores[0], ids[0], strict=True)
             if answer_id is not None
         ]
@@ -105,13 +128,14 @@ class EmojiRanker:
         """
         import pandas as pd
 
-        k, selector = min(_count(k, "k", 1), max(1, len(self.index))), self._selector(sources, candidates)
+        current = self._current()
+        index, answers = current.index, current.answers
+        k, selector = min(_count(k, "k", 1), max(1, len(index))), self._selector(current, sources, candidates)
         texts = _checked_texts(texts)
-        answers = self._current().answers
         columns: dict[str, list] = {name: [] for name in COLUMNS}
         for start in range(0, len(texts), _BATCH):
             part = texts[start : start + _BATCH]
-            scores, ids = self.index.search_within(self.encoder.encode(part), k, selector)
+            scores, ids = index.search_within(self.encoder.encode(part), k, selector)
             for row, column in zip(*np.nonzero(ids != None), strict=True):  # noqa: E711 (elementwise)
                 answer = answers[ids[row, column]]
                 columns["question"].append(part[row])
@@ -140,8 +164,9 @@ class EmojiRanker:
 
         Raises ValueError when the index has no such emoji, or only without a picture.
         """
-        for answer_id in self._current().by_spelling.get(_spelling(emoji), []):
-            if (latent := self.index[answer_id].latent) is not None:
+        current = self._current()
+        for answer_id in current.by_spelling.get(_spelling(emoji), []):
+            if (latent := current.index[answer_id].latent) is not None:
                 return latent
         raise ValueError(f"The index has no picture of {emoji!r}.")
 
@@ -151,13 +176,15 @@ class EmojiRanker:
 
     def _current(self) -> _OfVersion:
         """What is derived from the index, made anew when the index has changed."""
-        if self._of_version is None or self._of_version.version != self.index.version:
-            self._of_version = _OfVersion(self.index, self.vae)
-        return self._of_version
+        index, current = self.index, self._of_version
+        if current is None or current.index is not index or current.version != index.version:
+            self._of_version = current = _OfVersion(index, self.vae)
+        return current
 
-    def _selector(self, sources: Iterable[str], candidates: Iterable[str] | None) -> Any:
-        """The FAISS filter for these sources and candidates, or None when every answer may be chosen."""
-        chosen, current = _checked_sources(sources), self._current()
+    @staticmethod
+    def _selector(current: _OfVersion, sources: Iterable[str], candidates: Iterable[str] | None) -> Filter | None:
+        """The filter for these sources and candidates, or None when every answer may be chosen."""
+        chosen = _checked_sources(sources)
         if candidates is None:
             return current.selector(chosen)
         if isinstance(candidates, str):
@@ -168,17 +195,17 @@ class EmojiRanker:
                 raise TypeError(f"A candidate should be an emoji, not {type(candidate).__name__}.")
             if not (spelled := current.by_spelling.get(_spelling(candidate))):
                 raise ValueError(f"The candidate {candidate!r} is not in the index.")
-            ids += [i for i in spelled if self.index.source_of(i) in chosen]
+            ids += [i for i in spelled if current.index.source_of(i) in chosen]
         if not ids:
             raise ValueError(f"None of the candidates is an answer from {' or '.join(chosen)}.")
-        return self.index.selector(dict.fromkeys(ids))
+        return current.index.selector(dict.fromkeys(ids))
 
 
 class _OfVersion:
     """What a ranker derives from one version of its index."""
 
     def __init__(self, index: EmojiIndex, vae: ExportedVAE):
-        self.version, self._index, self._vae = index.version, index, vae
+        self.version, self.index, self._vae = index.version, index, vae
         self.by_spelling: dict[str, list[str]] = {}
         self._by_source: dict[str, list[str]] = {source: [] for source in SOURCES}
         self.answers = {answer.id: answer for answer in index.answers}
@@ -186,19 +213,19 @@ class _OfVersion:
             self._by_source[answer.source].append(answer.id)
             for spelling in {answer.id, answer.emoji or answer.id}:
                 self.by_spelling.setdefault(_spelling(spelling), []).append(answer.id)
-        self._selectors: dict[tuple[str, ...], Any] = {}
+        self._selectors: dict[tuple[str, ...], Filter | None] = {}
 
     @functools.cached_property
     def illustrator(self) -> Illustrator:
         answers = list(self.answers.values())
-        return Illustrator(self._vae, answers, self._index.codes([answer.id for answer in answers]))
+        return Illustrator(self._vae, answers, self.index.codes([answer.id for answer in answers]))
 
-    def selector(self, sources: tuple[str, ...]) -> Any:
-        """The FAISS filter of some sources, or None when they are all there is."""
+    def selector(self, sources: tuple[str, ...]) -> Filter | None:
+        """The filter of some sources, or None when they are all there is."""
         if sources not in self._selectors:
             everything = all(source in sources or not ids for source, ids in self._by_source.items())
             ids = [i for source in sources for i in self._by_source[source]]
-            self._selectors[sources] = None if everything else self._index.selector(ids)
+            self._selectors[sources] = None if everything else self.index.selector(ids)
         return self._selectors[sources]
 
 

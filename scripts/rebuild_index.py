@@ -1,7 +1,7 @@
 """Build an index of every base form of the catalogue and of emojis that nobody has drawn.
 
 python scripts/rebuild_index.py indexes/default
-python scripts/rebuild_index.py /tmp/mine --images my-pngs/ --generated 0
+python scripts/rebuild_index.py /tmp/mine --images my-pngs/ --generated 0 --dry-run
 """
 
 from __future__ import annotations

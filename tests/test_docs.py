@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -16,6 +19,30 @@ def test_the_api_in_the_readme_runs():
     (code,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
     assert 8 <= len(code.splitlines()) <= 14
     exec(compile(code, "README.md", "exec"), {})
+
+
+def test_the_walk_through_of_the_readme_runs(tmp_path):
+    (commands,) = re.findall(r"```sh\n(.*?)```", README, flags=re.DOTALL)
+    shutil.copytree("indexes/default", tmp_path / "indexes" / "default")
+    command = tmp_path / "bin" / "qa-emoji"
+    command.parent.mkdir()
+    command.write_text(f'#!/bin/sh\nexec {sys.executable} -c "from qa_emoji.cli import main; main()" "$@"\n')
+    command.chmod(0o755)
+    environment = os.environ | {
+        "PATH": os.pathsep.join([str(command.parent), str(Path(sys.executable).parent), os.environ["PATH"]]),
+        "PYTHONPATH": os.getcwd(),
+    }
+    done = subprocess.run(
+        ["bash", "-euc", commands], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    added, *ranked, rolled_back, first, second, third = done.stdout.splitlines()
+    assert "added sandcastle" in added
+    assert "352 unseen" in added
+    assert ranked[0].split()[0] == "1"
+    assert ranked[0].endswith("sandcastle")
+    assert "351 unseen" in rolled_back
+    assert not any("sandcastle" in line for line in (first, second, third))
 
 
 def test_every_folder_and_module_is_on_the_map():

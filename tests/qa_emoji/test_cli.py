@@ -67,6 +67,8 @@ def test_rank_among_candidates_with_pictures(tmp_path):
         (["index", "info", "nowhere"], "There is no index in nowhere"),
         (["index", "verify", "nowhere"], "There is no index in nowhere"),
         (["index", "remove", "nowhere", "x"], "There is no index in nowhere"),
+        (["index", "rollback", "nowhere"], "There is no index in nowhere"),
+        (["index", "build", "out", "--factory", "HNSW32"], "not 'HNSW32'"),
         (["index", "add", "nowhere", "--images", "nowhere"], "There is no index in nowhere"),
         (["index", "build", "out", "--images", "nowhere"], "There is no folder of images at nowhere"),
         (["index", "build", "out", "--catalog", "nowhere.csv"], "nowhere.csv"),
@@ -143,10 +145,19 @@ def test_index_build_add_remove_verify_info(tmp_path):
     result = run("index", "build", folder, "--catalog", catalog, "--generated", "4")
     assert result.exit_code == 0, result.stderr
     assert "4 generated" in result.stdout
+    assert result.stdout.startswith("added 37: 😀, 😃, ")
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    dry = run("index", "build", folder, "--catalog", catalog, "--generated", "0", "--dry-run")
+    assert "dropped 4: new-" in dry.stdout
+    assert "(drawn anew)" in dry.stdout
+    assert "(dry run, not written)" in dry.stdout
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
     assert "added teal" in run("index", "add", folder, "--images", pictures).stdout
     assert run("index", "verify", folder).stdout.startswith("Sound: ")
     assert run("index", "remove", folder, "teal").exit_code == 0
     assert run("index", "remove", folder, "teal").exit_code == 2
+    assert run("index", "rollback", folder).exit_code == 0
+    assert run("index", "remove", folder, "teal").exit_code == 0
     assert json.loads(run("index", "info", folder).stdout)["metric"] == "cosine"
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from qa_emoji import EmojiIndex, EmojiRanker, jobs, paths
+from qa_emoji import EmojiIndex, EmojiRanker, jobs, paths, store
+from qa_emoji.answer import Answer, emoji_id
 from qa_emoji.catalog import Catalog
 
 
@@ -37,7 +38,7 @@ def test_the_shipped_index_holds_every_base_form(ranker, catalog):
 
 def test_a_rebuilt_index_is_the_shipped_one(tmp_path, catalog, encoder, exported_vae):
     some = Catalog(catalog.base_forms()[3::20])
-    rebuilt = jobs.build_index(some, "twemoji", tmp_path, encoder=encoder, vae=exported_vae, generated=0)
+    rebuilt = jobs.build_index(some, "twemoji", tmp_path, encoder=encoder, vae=exported_vae, generated=0).index
     shipped = EmojiIndex.load(paths.default_index())
     ids = [a.id for a in rebuilt.answers]
     assert len(ids) == len(some.emojis)
@@ -101,6 +102,69 @@ def test_too_many_new_emojis_write_nothing(tmp_path, catalog, encoder, exported_
             Catalog(catalog.base_forms()[:9]), "twemoji", tmp_path / "i", encoder=encoder, vae=exported_vae, generated=5
         )
     assert not (tmp_path / "i").exists()
+
+
+def build(catalog, out, encoder, vae, **options):
+    return jobs.build_index(catalog, "twemoji", out, encoder=encoder, vae=vae, **{"generated": 0} | options)
+
+
+def test_a_rebuild_tells_what_changed_and_why(tmp_path, catalog, encoder, exported_vae, pictures):
+    out, some = tmp_path / "index", catalog.base_forms()
+    first = build(Catalog(some[:3]), out, encoder, exported_vae)
+    assert [len(part) for part in (first.added, first.changed, first.dropped, first.skipped)] == [3, 0, 0, 0]
+    with EmojiIndex.changing(out) as index:
+        index.add([Answer("new-1", None, "like a face", "generated")], np.ones((1, 16)))
+    stamp = store.stamp(out)
+    second = build(Catalog(some[1:5]), out, encoder, exported_vae, dry_run=True, image_share=0.5)
+    assert store.stamp(out) == stamp
+    assert [a.emoji for a in second.added] == [e.emoji for e in some[3:5]]
+    assert [a.emoji for a in second.changed] == [e.emoji for e in some[1:3]]
+    assert [(str(a), why) for a, why in second.dropped] == [
+        (some[0].emoji, "not in the catalogue"),
+        ("new-1", "drawn anew"),
+    ]
+
+
+def test_a_dry_run_makes_no_folder(tmp_path, catalog, encoder, exported_vae):
+    rebuilt = build(Catalog(catalog.base_forms()[:1]), tmp_path / "index", encoder, exported_vae, dry_run=True)
+    assert len(rebuilt.added) == 1
+    assert not (tmp_path / "index").exists()
+
+
+def test_an_emoji_without_a_picture_is_skipped_and_named(tmp_path, catalog, pictures, encoder, exported_vae):
+    some = catalog.base_forms()[:9]
+    with_pictures = (some[1], some[6], some[7])
+    for emoji in with_pictures:
+        (pictures / f"{emoji_id(emoji.emoji)}.png").write_bytes((pictures / "1fac9.png").read_bytes())
+    broken = pictures / f"{emoji_id(some[7].emoji)}.png"
+    broken.write_bytes(b"nothing")
+    done = []
+    rebuilt = jobs.build_index(
+        Catalog(some), str(pictures), tmp_path / "index", encoder=encoder, vae=exported_vae, generated=0,
+        on_images=lambda *counts: done.append(counts),
+    )  # fmt: skip
+    assert [a.emoji for a in rebuilt.index.answers] == [e.emoji for e in with_pictures[:2]]
+    assert [e for e, _ in rebuilt.skipped] == [e for e in some if e not in with_pictures[:2]]
+    reasons = dict(rebuilt.skipped)
+    assert reasons[some[7]] == f"{broken} is truncated or not an image."
+    assert f"has no {emoji_id(some[0].emoji)}.png" in reasons[some[0]]
+    assert done == [(2, 2)]
+
+
+def test_nothing_to_build_of_writes_nothing(tmp_path, catalog, pictures, encoder, exported_vae):
+    for some, message in ((catalog.base_forms()[:5], r"has no .*\.png"), ([], "no emoji that may be an answer")):
+        with pytest.raises(ValueError, match=message):
+            jobs.build_index(
+                Catalog(some), str(pictures), tmp_path / "index", encoder=encoder, vae=exported_vae, generated=0
+            )
+    assert not (tmp_path / "index").exists()
+
+
+def test_capital_suffixes_and_any_size(copy, pictures, encoder, exported_vae):
+    Image.new("RGB", (3, 500), "teal").save(pictures / "tall.PNG", format="PNG")
+    Image.new("L", (1, 1), 90).save(pictures / "dot.png")
+    added = jobs.add_images(EmojiIndex.load(copy), pictures, None, encoder=encoder, vae=exported_vae)
+    assert [a.id for a in added] == ["1fac9", "dot", "grape-soda", "tall"]
 
 
 def test_images_of_a_folder(catalog, pictures):

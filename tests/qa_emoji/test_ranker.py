@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from qa_emoji import Answer, EmojiRanker, paths
+from qa_emoji import Answer, EmojiIndex, EmojiRanker, paths
+from qa_emoji.runtime import ExportedEncoder, ExportedVAE
 
 
 def test_five_answers_best_first(ranker):
@@ -199,3 +200,63 @@ def test_a_flipped_bit_in_the_weights_is_noticed(tmp_path):
     path.write_bytes(content)
     with pytest.raises(ValueError, match="other encoder weights"):
         EmojiRanker.load(encoder=tmp_path / "weights")
+
+
+def test_a_changed_index_is_reloaded_once(ranker, tmp_path):
+    folder = tmp_path / "index"
+    shutil.copytree(paths.default_index(), folder)
+    reader = EmojiRanker.load(folder)
+    first = reader.rank("pizza tonight?", k=1)[0]
+    assert not reader.reload_if_changed()
+    with EmojiIndex.changing(folder) as index:
+        index.remove([first.id])
+    assert reader.rank("pizza tonight?", k=1)[0].id == first.id
+    assert reader.reload_if_changed()
+    assert not reader.reload_if_changed()
+    assert reader.rank("pizza tonight?", k=1)[0].id != first.id
+    with pytest.raises(ValueError, match="is not in the index"):
+        reader.rank("pizza tonight?", candidates=[first.id])
+    EmojiIndex.rollback(folder)
+    assert reader.reload_if_changed()
+    assert reader.rank("pizza tonight?", k=1)[0].id == first.id
+
+
+def test_a_broken_or_foreign_index_is_not_taken_over(tmp_path, small_index):
+    folder = tmp_path / "index"
+    shutil.copytree(paths.default_index(), folder)
+    reader = EmojiRanker.load(folder)
+    before = reader.rank("pizza tonight?", k=3)
+    manifest = folder / "manifest.json"
+    for break_it, message in (
+        (lambda: small_index.save(folder), "was built with other encoder weights"),
+        (lambda: manifest.write_bytes(manifest.read_bytes().replace(b"small", b"large")), "checksum differs"),
+        (manifest.unlink, "There is no index"),
+    ):
+        break_it()
+        with pytest.raises(ValueError, match=message):
+            reader.reload_if_changed()
+        assert reader.rank("pizza tonight?", k=3) == before
+
+
+def test_an_index_in_memory_is_not_reloaded(ranker):
+    with pytest.raises(ValueError, match="in memory alone"):
+        EmojiRanker(ranker.index, ranker.encoder, ranker.vae).reload_if_changed()
+
+
+@pytest.mark.parametrize(
+    ("weights", "file"),
+    [("encoder", f) for f in ExportedEncoder.files]
+    + [("vae", f) for f in ExportedVAE.files + ExportedVAE.drawing_files],
+)
+def test_a_byte_changed_in_weights_is_found(tmp_path, weights, file):
+    folder = tmp_path / weights
+    shutil.copytree({"encoder": paths.encoder_weights, "vae": paths.vae_weights}[weights](), folder)
+    content = (folder / file).read_bytes()
+    for position in (0, len(content) // 3, len(content) - 1):
+        damaged = bytearray(content)
+        damaged[position] ^= 0x15
+        (folder / file).write_bytes(damaged)
+        with pytest.raises(ValueError) as raised:  # noqa: PT011 (of several kinds)
+            EmojiRanker.load(**{weights: folder})
+        assert str(folder) in str(raised.value)
+        assert "\n" not in str(raised.value)
