@@ -76,7 +76,8 @@ class ParquetTable:
         try:
             yield
         except (pa.ArrowException, OSError, ValueError) as error:
-            raise ValueError(f"{self._where} is not a sound Parquet file: {str(error).rstrip('.')}.") from error
+            because = " ".join(str(error).split()).rstrip(".")  # Arrow's messages may have several lines
+            raise ValueError(f"{self._where} is not a sound Parquet file: {because}.") from error
 
 
 class ParquetWriter:

@@ -148,6 +148,7 @@ def _object(line: str) -> tuple[dict[str, Any] | None, str | None]:
     """The JSON object of a line, or what is wrong with it."""
     if len(line) == LONGEST_ROW or not line.strip():
         return None, "blank line" if len(line) < LONGEST_ROW else _TOO_LONG
+    reason: str | None
     try:
         values = json.loads(line, parse_constant=_no_number, parse_float=_finite)
     except RecursionError:
