@@ -31,6 +31,7 @@ from qa_emoji.ranker import EmojiRanker
 try:
     import ray
     import ray.data
+    import ray.exceptions
 except ModuleNotFoundError as error:
     raise ModuleNotFoundError("The engine ray needs Ray: pip install 'qa-emoji[ray]'.") from error
 
@@ -80,11 +81,13 @@ def rank_files(
     with held(parts_folder(target)), _cluster(address, workers), _quiet():
         by_source = {str(shard.source): shard for shard in shards}
         errors, models = [], set()
-        for row in _results(shards, options, index, workers, resume):
-            models.add(row["model"])
-            if row["error"]:
-                errors.append(row["error"])
-            progress.finished(by_source[row["source"]], row["rows"])
+        try:
+            for row in _results(shards, options, index, workers, resume):
+                models.add(row["model"])
+                errors += [row["error"]] if row["error"] else []
+                progress.finished(by_source[row["source"]], row["rows"])
+        except ray.exceptions.RayError as error:
+            raise ValueError(f"Ray gave up ({type(error).__name__}); --resume goes on from here.") from error
         if len(models) > 1:
             raise ValueError("The workers have different weights or indexes; install the same on every machine.")
         if errors:
