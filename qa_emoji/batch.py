@@ -167,6 +167,8 @@ def find_shards(source: Path, target: Path, options: BatchOptions) -> list[Shard
             raise ValueError(f"{target} cannot be both read and written.")
         options.kinds(source, target)
         return [Shard(source, target, parts_folder(target))]
+    if target.resolve().is_relative_to(source.resolve()):
+        raise ValueError(f"{target} lies in {source}, which is read; write elsewhere.")
     files = [
         file
         for file in sorted(source.rglob("*"))
@@ -179,7 +181,9 @@ def find_shards(source: Path, target: Path, options: BatchOptions) -> list[Shard
         inside = file.relative_to(source)
         kind, _ = format_of(file, options.source_format)
         ending = options.target_format or ("csv" if kind == "txt" else None)
-        written = inside if ending is None else inside.with_name(f"{inside.name.split('.')[0]}.{ending}")
+        written = (
+            inside if ending is None else inside.with_name(f"{Path(inside.name.removesuffix('.gz')).stem}.{ending}")
+        )
         options.kinds(file, written)
         shards.append(Shard(file, target / written, parts_folder(target) / inside))
     targets = {shard.target for shard in shards}
@@ -199,12 +203,14 @@ def rank_shard(
     ranker: EmojiRanker, shard: Shard, options: BatchOptions, *, resume: bool, on_read: OnRead | None = None
 ) -> Done:
     """Rank one file; the caller has the folder of its parts `held`, and they stay there for `publish_rejects`."""
+    kinds = options.kinds(shard.source, shard.target)
+    packages = (*_PACKAGES, "pyarrow") if "parquet" in kinds else _PACKAGES
     with open_table(shard.source, shard.target, options) as table:
         identity = {
             "input": _sha256(shard.source),
             "options": asdict(options),
             "model": model_identity(ranker),
-            "packages": {name: importlib.metadata.version(name) for name in _PACKAGES},
+            "packages": {name: importlib.metadata.version(name) for name in packages},
         }
         parts = Parts.open(shard.work, identity, resume=resume)
         finished = parts.finished()
@@ -213,7 +219,6 @@ def rank_shard(
             finished = None
         if finished is None:
             try:
-                kinds = options.kinds(shard.source, shard.target)
                 writer, chunks = _ranked(ranker, table, kinds, options, on_read, skip=len(parts.done))
                 for content, chunk in chunks:
                     parts.append(content, chunk.rejects, chunk.rows)
@@ -258,7 +263,7 @@ class Progress:
     def __init__(self, shards: Sequence[Shard], on_progress: OnProgress | None):
         self._sizes = {shard.source: shard.source.stat().st_size for shard in shards}
         self._total = sum(self._sizes.values())
-        self._on_progress, self._rows, self._bytes, self._finished = on_progress, 0, 0, set[Path]()
+        self._on_progress, self._rows, self._bytes = on_progress, 0, 0
 
     def read(self, rows: int, share: float | None, *, shard: Shard) -> None:
         """So many rows of a shard are done, and they are such a share of it."""

@@ -106,12 +106,14 @@ def batch(
                     rejects=rejects,
                     on_progress=on_progress,
                 )
+            if address or workers:
+                raise ValueError("--address and --workers are for --engine ray.")
             return _rank_locally(source, target, options, index, resume, rejects, on_progress)
 
     try:
         done = run()
     except KeyboardInterrupt:
-        click.echo("Interrupted; --resume goes on from here.", err=True)
+        click.echo("Interrupted; from file to file --resume goes on from here.", err=True)
         sys.exit(130)
     click.echo(f"{target}: {done.answered} rows answered, {done.rejected} rejected", err=target == _STREAM)
     if done.rejected:

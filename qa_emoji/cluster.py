@@ -132,7 +132,10 @@ def _cluster(address: str | None, workers: int | None) -> Iterator[None]:
         yield
         return
     own = {} if address else {"num_cpus": workers, "include_dashboard": False}
-    ray.init(address=address, configure_logging=False, log_to_driver=False, **own)
+    try:
+        ray.init(address=address, configure_logging=False, log_to_driver=False, **own)
+    except Exception as error:  # Ray raises Exception itself when its processes do not start in time
+        raise ValueError(f"Ray did not start: {' '.join(str(error).split())}") from error
     try:
         yield
     finally:

@@ -148,12 +148,12 @@ class Parts:
             return parts
         for line in journal.splitlines():
             try:
-                part = Part(**json.loads(line))
+                part = Part(**{name: int(value) for name, value in json.loads(line).items()})
                 at = len(parts)
                 sound = finished or zlib.crc32(self._answers(at).read_bytes()) == part.answers_crc32
                 if part.rejected:
                     sound = sound and zlib.crc32(self._rejects(at).read_bytes()) == part.rejects_crc32
-            except (ValueError, TypeError, OSError):
+            except (ValueError, TypeError, AttributeError, OSError):
                 break
             if not sound:
                 break

@@ -306,6 +306,8 @@ def test_folders(tmp_path, ranker):
     assert done.rejects.read_text() == "file,row,reason\nb.parquet,2,blank text\ndeep/a.txt,2,blank text\n"
     assert [row["text"] for row in read(tmp_path / "out" / "deep" / "a.csv")] == ["one", "two"]
     assert len(read(tmp_path / "out" / "b.parquet")) == 1
+    batch.rank_files(ranker, tmp_path / "in", tmp_path / "as", BatchOptions(k=1, target_format="csv.gz"))
+    assert sorted(path.name for path in (tmp_path / "as").rglob("*.*")) == ["a.csv.gz", "b.csv.gz"]
     (tmp_path / "out" / "stranger.csv").touch()
     with pytest.raises(ValueError, match=r"stranger\.csv is no answer to a file of"):
         batch.rank_files(ranker, tmp_path / "in", tmp_path / "out")
@@ -358,6 +360,8 @@ def test_a_named_pipe_is_read_once(tmp_path):
         (["cut.csv.gz", "out.csv"], "is a broken gzip file"),
         (["empty", "out"], "There are no files in empty"),
         (["in.csv", "empty"], "empty is a folder"),
+        (["empty", "empty/out"], "empty/out lies in empty"),
+        (["in.csv", "out.csv", "--column", "a", "--workers", "2"], "--workers are for --engine ray"),
     ],
 )
 def test_what_cannot_be_is_one_sentence_and_leaves_nothing(tmp_path, monkeypatch, arguments, message):

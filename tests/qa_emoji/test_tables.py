@@ -36,11 +36,11 @@ def test_choose_column():
     assert choose_column(["id", "Tweet", " TEXT "], None, "x") == " TEXT "
     assert choose_column(["query", "question"], None, "x") == "question"
     assert choose_column(["text", "b"], "b", "x") == "b"
-    with pytest.raises(ValueError, match="^Say which column of x has the texts: a, b.$"):
+    with pytest.raises(ValueError, match=r"^Say which column of x has the texts: a, b\.$"):
         choose_column(["a", "b"], None, "x")
-    with pytest.raises(ValueError, match="^x has no column 'Text' but text.$"):
+    with pytest.raises(ValueError, match=r"^x has no column 'Text' but text\.$"):
         choose_column(["text"], "Text", "x")
-    with pytest.raises(ValueError, match="^x has 2 columns named 'a'.$"):
+    with pytest.raises(ValueError, match=r"^x has 2 columns named 'a'\.$"):
         choose_column(["a", "a"], "a", "x")
 
 
