@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from tqdm import tqdm
 
+from qa_emoji.batch_cli import batch
 from qa_emoji.evaluation_cli import evaluate
 from qa_emoji.sampling_cli import sample
 
@@ -128,46 +129,7 @@ def rank(
         click.echo(f"Pictures: {pictures}")
 
 
-@main.command()
-@click.argument("source", metavar="IN", type=_PATH)
-@click.argument("target", metavar="OUT", type=_PATH)
-@click.option("--column", default="text", show_default=True, help="The column of IN with the texts.")
-@_k_option
-@_sources_option
-@_candidates_option
-@_index_option
-@one_line_errors
-def batch(
-    source: Path, target: Path, column: str, k: int, sources: str, candidates: str | None, index: Path | None
-) -> None:
-    """Answer every row of the CSV file IN into the CSV file OUT.
-
-    OUT has k rows for each: question, rank, answer, name, source, score.
-
-    Rows without a text go to OUT.rejects.csv with their number and the reason; the exit code is then 1.
-
-    \b
-    qa-emoji batch questions.csv answers.csv --column question -k 3
-    """
-    from qa_emoji import batch as batches
-    from qa_emoji.ranker import EmojiRanker
-
-    ranker = EmojiRanker.load(index)
-    with progress("ranking", unit="row") as advance:
-        done = batches.rank_csv(
-            ranker,
-            source,
-            target,
-            column,
-            k=k,
-            sources=_split(sources),
-            candidates=_split_candidates(candidates),
-            on_rows=advance,
-        )
-    click.echo(f"{target}: {done.answered} rows answered, {done.rejected} rejected")
-    if done.rejected:
-        click.echo(f"Rejected rows: {done.rejects}")
-        sys.exit(1)
+main.add_command(batch)
 
 
 @main.command()

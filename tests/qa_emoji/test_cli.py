@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import csv
 import json
 import shutil
 from pathlib import Path
@@ -84,41 +83,6 @@ def test_bad_input_is_one_line_and_exit_code_2(tmp_path, monkeypatch, arguments,
     assert result.stderr.startswith("Error: ")
     assert len(result.stderr.strip().splitlines()) == 1
     assert not list(tmp_path.iterdir())
-
-
-def test_batch_keeps_order_and_rejects_blank_rows(tmp_path):
-    source, target = tmp_path / "in.csv", tmp_path / "out.csv"
-    source.write_text('id,ask\n1,pizza?\n2," "\n3,"two\nlines"\n4,\n5,"a,b"\n', encoding="utf-8")
-    result = run("batch", source, target, "--column", "ask", "-k", "2")
-    assert result.exit_code == 1
-    assert "3 rows answered, 2 rejected" in result.stdout
-    with target.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    assert [row["question"] for row in rows] == [q for q in ("pizza?", "two\nlines", "a,b") for _ in range(2)]
-    assert (tmp_path / "out.csv.rejects.csv").read_text() == "row,reason\n2,blank text\n4,blank text\n"
-
-
-def test_batch_of_one_column_with_empty_lines_and_a_long_text(tmp_path):
-    (tmp_path / "in.csv").write_text("text\nhi\n\n" + "long " * 40_000 + "\n\n", encoding="utf-8")
-    result = run("batch", tmp_path / "in.csv", tmp_path / "out.csv", "-k", "1")
-    assert "2 rows answered, 2 rejected" in result.stdout
-    assert (tmp_path / "out.csv.rejects.csv").read_text() == "row,reason\n2,blank text\n4,blank text\n"
-
-
-def test_a_failed_batch_leaves_nothing(tmp_path):
-    (tmp_path / "in.csv").write_bytes(b"text\nhi\n\xff\xfe\n")
-    result = run("batch", tmp_path / "in.csv", tmp_path / "out.csv")
-    assert result.exit_code == 2
-    assert [path.name for path in tmp_path.iterdir()] == ["in.csv"]
-
-
-def test_a_batch_without_the_column_leaves_the_target_alone(tmp_path):
-    (tmp_path / "in.csv").write_text("a,b\n1,2\n")
-    (tmp_path / "out.csv").write_text("precious")
-    result = run("batch", tmp_path / "in.csv", tmp_path / "out.csv")
-    assert result.exit_code == 2
-    assert "has no column 'text' but a, b" in result.stderr
-    assert (tmp_path / "out.csv").read_text() == "precious"
 
 
 def test_generate(tmp_path):
