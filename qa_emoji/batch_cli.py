@@ -141,12 +141,12 @@ def _rank_locally(
         )
     if resume:
         raise ValueError("Only a batch from a file into a file can be resumed.")
-    ends = [None if path == _STREAM else path for path in (source, target)]
-    options.kinds(*ends)
+    start, end = (None if path == _STREAM else path for path in (source, target))
+    options.kinds(start, end)
     if rejects is None and not _is_stream(target):
         rejects = target.with_name(target.name + ".rejects.csv")
     with _rejects_file(rejects) as file:
-        done = batches.rank_stream(EmojiRanker.load(index), *ends, options, rejects=file, on_progress=on_progress)
+        done = batches.rank_stream(EmojiRanker.load(index), start, end, options, rejects=file, on_progress=on_progress)
     return dataclasses.replace(done, rejects=rejects if done.rejected else None)
 
 

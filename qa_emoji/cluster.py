@@ -104,8 +104,9 @@ def _results(
     rows = [{name: str(path) for name, path in dataclasses.asdict(shard).items()} for shard in shards]
     rows.sort(key=lambda row: Path(row["source"]).stat().st_size, reverse=True)
     many = min(len(rows), workers or max(1, int(ray.cluster_resources().get("CPU", 1))))
+    worker: Any = _Worker  # Ray makes an actor of it, which its types do not know
     ranked = ray.data.from_items(rows, override_num_blocks=len(rows)).map(
-        _Worker,
+        worker,
         fn_constructor_args=(None if index is None else str(index.resolve()), options, resume),
         compute=ray.data.ActorPoolStrategy(size=many),
         num_cpus=1,
@@ -131,7 +132,7 @@ def _cluster(address: str | None, workers: int | None) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
-    own = {} if address else {"num_cpus": workers, "include_dashboard": False}
+    own: dict[str, Any] = {} if address else {"num_cpus": workers, "include_dashboard": False}
     try:
         ray.init(address=address, configure_logging=False, log_to_driver=False, **own)
     except Exception as error:  # Ray raises Exception itself when its processes do not start in time
