@@ -16,10 +16,17 @@ if TYPE_CHECKING:
     from qa_emoji.answer import Answer
     from qa_emoji.index import EmojiIndex
     from qa_emoji.ranker import EmojiRanker
+    from qa_emoji.text_ranker import TextAnswer, TextRanker
 
-__all__ = ["Answer", "EmojiIndex", "EmojiRanker"]
+__all__ = ["Answer", "EmojiIndex", "EmojiRanker", "TextAnswer", "TextRanker"]
 
-_HOMES = {"Answer": "qa_emoji.answer", "EmojiIndex": "qa_emoji.index", "EmojiRanker": "qa_emoji.ranker"}
+_HOMES = {
+    "Answer": "qa_emoji.answer",
+    "EmojiIndex": "qa_emoji.index",
+    "EmojiRanker": "qa_emoji.ranker",
+    "TextAnswer": "qa_emoji.text_ranker",
+    "TextRanker": "qa_emoji.text_ranker",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import operator
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -14,6 +13,7 @@ import numpy as np
 
 from qa_emoji import paths, store
 from qa_emoji.answer import SOURCES, Answer
+from qa_emoji.arguments import checked_texts, count
 from qa_emoji.catalog import canonical
 from qa_emoji.code_index import Filter
 from qa_emoji.generation import Illustrator
@@ -76,7 +76,7 @@ class EmojiRanker:
 
         Raises TypeError for what is not a text, ValueError for a blank one.
         """
-        return self.encoder.encode(_checked_texts(texts))
+        return self.encoder.encode(checked_texts(texts))
 
     def rank(
         self,
@@ -100,7 +100,7 @@ class EmojiRanker:
         """
         if not isinstance(text, str):
             raise TypeError(f"A question should be a text, not {type(text).__name__}.")
-        k, fresh = _count(k, "k", 1), _count(fresh, "fresh", 0, MOST_DRAWN)
+        k, fresh = count(k, "k", 1), count(fresh, "fresh", 0, MOST_DRAWN)
         current = self._current()
         index, selector = current.index, self._selector(current, sources, candidates)
         code = self.encode([text])
@@ -130,8 +130,8 @@ class EmojiRanker:
 
         current = self._current()
         index, answers = current.index, current.answers
-        k, selector = min(_count(k, "k", 1), max(1, len(index))), self._selector(current, sources, candidates)
-        texts = _checked_texts(texts)
+        k, selector = min(count(k, "k", 1), max(1, len(index))), self._selector(current, sources, candidates)
+        texts = checked_texts(texts)
         columns: dict[str, list] = {name: [] for name in COLUMNS}
         for start in range(0, len(texts), _BATCH):
             part = texts[start : start + _BATCH]
@@ -153,7 +153,7 @@ class EmojiRanker:
         The same text and seed are drawn the same emojis. Where the VAE draws too little that is worth showing there
         may be fewer.
         """
-        n = _count(n, "n", 1, MOST_DRAWN)
+        n = count(n, "n", 1, MOST_DRAWN)
         if about is None:
             return self._current().illustrator.anywhere(n, np.random.default_rng(seed))
         key = zlib.crc32(about.encode("utf-8", "surrogatepass"))
@@ -243,28 +243,3 @@ def _checked_sources(sources: Iterable[str]) -> tuple[str, ...]:
     if not chosen:
         raise ValueError(f"Name at least one source of {', '.join(SOURCES)}.")
     return tuple(source for source in SOURCES if source in chosen)
-
-
-def _checked_texts(texts: Sequence[str]) -> list[str]:
-    if isinstance(texts, str):
-        raise TypeError("texts should be a list of texts, not one text.")
-    texts = list(texts)
-    for row, text in enumerate(texts):
-        where = f" (text {row})" if len(texts) > 1 else ""
-        if not isinstance(text, str):
-            raise TypeError(f"A question should be a text, not {type(text).__name__}{where}.")
-        if not text or text.isspace():
-            raise ValueError(f"A question should say something: this one is blank{where}.")
-    return texts
-
-
-def _count(value: int, name: str, least: int, most: int | None = None) -> int:
-    try:
-        value = operator.index(value)
-    except TypeError:
-        raise TypeError(f"{name} should be a whole number, not {type(value).__name__}.") from None
-    if value < least:
-        raise ValueError(f"{name} should be at least {least}, not {value}.")
-    if most is not None and value > most:
-        raise ValueError(f"{name} should be at most {most}, not {value}.")
-    return value
