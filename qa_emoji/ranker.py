@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import zlib
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +19,7 @@ from qa_emoji.catalog import canonical
 from qa_emoji.code_index import Filter
 from qa_emoji.generation import Illustrator
 from qa_emoji.index import EmojiIndex
-from qa_emoji.runtime import ExportedEncoder, ExportedVAE, check_built_with
+from qa_emoji.runtime import ExportedEncoder, ExportedVAE, check_built_with, cores
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -103,17 +104,16 @@ class EmojiRanker:
         k, fresh = count(k, "k", 1), count(fresh, "fresh", 0, MOST_DRAWN)
         current = self._current()
         index, selector = current.index, self._selector(current, sources, candidates)
-        code = self.encode([text])
-        scores, ids = index.search_within(code, min(k, max(1, len(index))), selector)
-        found = [
-            replace(index[answer_id], score=float(score), painter=self.vae)
-            for score, answer_id in zip(scores[0], ids[0], strict=True)
-            if answer_id is not None
+        (scores,), (keys,) = index.nearest(self.encode([text]), k, selector)
+        rows, codes = index.at(keys[keys >= 0])
+        found = [  # each made once: a copy costs more than the search
+            Answer(row.id, row.emoji, row.name, row.source, score, rank, code, row.latent, self.vae)
+            for rank, (row, score, code) in enumerate(zip(rows, scores.tolist(), codes, strict=False), 1)
         ]
-        if fresh:
-            drawn = self.draw(fresh, about=text)
-            found = sorted(found + drawn, key=lambda answer: answer.score or 0.0, reverse=True)
-        return [replace(answer, rank=rank) for rank, answer in enumerate(found, 1)]
+        if not fresh:
+            return found
+        merged = sorted(found + self.draw(fresh, about=text), key=lambda answer: answer.score or 0.0, reverse=True)
+        return [replace(answer, rank=rank) for rank, answer in enumerate(merged, 1)]
 
     def rank_batch(
         self,
@@ -129,22 +129,25 @@ class EmojiRanker:
         import pandas as pd
 
         current = self._current()
-        index, answers = current.index, current.answers
-        k, selector = min(count(k, "k", 1), max(1, len(index))), self._selector(current, sources, candidates)
+        k, selector = count(k, "k", 1), self._selector(current, sources, candidates)
         texts = checked_texts(texts)
-        columns: dict[str, list] = {name: [] for name in COLUMNS}
-        for start in range(0, len(texts), _BATCH):
-            part = texts[start : start + _BATCH]
-            scores, ids = index.search_within(self.encoder.encode(part), k, selector)
-            for row, column in zip(*np.nonzero(ids != None), strict=True):  # noqa: E711 (elementwise)
-                answer = answers[ids[row, column]]
-                columns["question"].append(part[row])
-                columns["rank"].append(int(column) + 1)
-                columns["answer"].append(str(answer))
-                columns["name"].append(answer.name)
-                columns["source"].append(answer.source)
-                columns["score"].append(float(scores[row, column]))
-        return pd.DataFrame(columns)
+        parts = [texts[start : start + _BATCH] for start in range(0, len(texts), _BATCH)]
+
+        def nearest(part: list[str]) -> tuple[np.ndarray, np.ndarray]:
+            return current.index.nearest(self.encoder.encode(part), k, selector)
+
+        if len(parts) > 1 and cores() > 1:
+            with ThreadPoolExecutor(min(len(parts), cores())) as pool:  # NumPy and SentencePiece let others run
+                found = list(pool.map(nearest, parts))
+        else:
+            found = [nearest(part) for part in parts or [[]]]
+        scores, keys = (np.concatenate(column) for column in zip(*found, strict=True))
+        rows, ranks = np.nonzero(keys >= 0)
+        table = current.table.take(current.table.index.get_indexer(keys[rows, ranks])).reset_index(drop=True)
+        table.insert(0, "question", pd.Series(texts, dtype=object).take(rows).array)
+        table.insert(1, "rank", ranks + 1)
+        table["score"] = scores[rows, ranks].astype(float)
+        return table
 
     def draw(self, n: int, about: str | None = None, seed: int = 0) -> list[Answer]:
         """n emojis that nobody has drawn, none of them in the index: around a text's direction, scored by their cosine
@@ -205,7 +208,7 @@ class _OfVersion:
     """What a ranker derives from one version of its index."""
 
     def __init__(self, index: EmojiIndex, vae: ExportedVAE):
-        self.version, self.index, self._vae = index.version, index, vae
+        self.version, self.index, self.vae = index.version, index, vae
         self.by_spelling: dict[str, list[str]] = {}
         self._by_source: dict[str, list[str]] = {source: [] for source in SOURCES}
         self.answers = {answer.id: answer for answer in index.answers}
@@ -218,7 +221,15 @@ class _OfVersion:
     @functools.cached_property
     def illustrator(self) -> Illustrator:
         answers = list(self.answers.values())
-        return Illustrator(self._vae, answers, self.index.codes([answer.id for answer in answers]))
+        return Illustrator(self.vae, answers, self.index.codes())
+
+    @functools.cached_property
+    def table(self) -> pd.DataFrame:
+        """What a batch says of each answer, by its key."""
+        import pandas as pd
+
+        rows = [(str(answer), answer.name, answer.source) for answer in self.answers.values()]
+        return pd.DataFrame(rows, columns=COLUMNS[2:5], index=self.index.keys)
 
     def selector(self, sources: tuple[str, ...]) -> Filter | None:
         """The filter of some sources, or None when they are all there is."""

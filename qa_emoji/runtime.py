@@ -1,48 +1,65 @@
-"""The exported text encoder and VAE, run by ONNX Runtime: all that a query needs, without torch."""
+"""The text encoder in NumPy and the exported VAE in ONNX Runtime: all that a query needs, without torch."""
 
 from __future__ import annotations
 
 import functools
 import hashlib
 import json
+import os
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import onnxruntime
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
 
 from qa_emoji import paths
 from qa_emoji.cosine import unit_rows
-from qa_emoji.tokenizer import FILE_NAME, PAD, Tokenizer
+from qa_emoji.lookup import LookupEncoder
+from qa_emoji.tokenizer import FILE_NAME, Tokenizer
 from vae import inference
 
+if TYPE_CHECKING:
+    import onnxruntime
+
 _BATCH = 256
+_ENCODER_MAKER = "scripts/train_encoder.py"
 _MAKER, _DRAWING_MAKER = "scripts/pretrain_vae.py", "scripts/train_painter.py"
 
 
 class ExportedEncoder:
-    """Texts to unit codes."""
+    """Texts to unit codes, by NumPy."""
 
-    files = ("encoder.onnx", FILE_NAME)
+    files = ("config.json", "model.safetensors", FILE_NAME)
 
     def __init__(self, folder: str | Path | None = None):
         """Load from a folder; the shipped one when none is given. ValueError says what is missing or broken."""
         self.folder = paths.encoder_weights() if folder is None else Path(folder)
-        self.sha256 = fingerprint(self.folder, self.files, "scripts/train_encoder.py")
+        self.sha256 = fingerprint(self.folder, self.files, _ENCODER_MAKER)
         self.tokenizer = Tokenizer.load(self.folder)
-        self._session = _session(self.folder / "encoder.onnx", "scripts/train_encoder.py")
+        try:
+            widths = json.loads((self.folder / "config.json").read_text())["widths"]
+            self._lookup = LookupEncoder(load_file(self.folder / "model.safetensors"), widths)
+        except (ValueError, KeyError, TypeError, IndexError, AttributeError, SafetensorError) as error:
+            raise ValueError(
+                f"config.json and model.safetensors in {self.folder} are no sound encoder; "
+                f"{_ENCODER_MAKER} makes them anew."
+            ) from error
+        if len(self.tokenizer) != self._lookup.vocabulary:
+            raise ValueError(
+                f"{FILE_NAME} in {self.folder} has {len(self.tokenizer)} pieces and the encoder "
+                f"{self._lookup.vocabulary}; {_ENCODER_MAKER} makes them anew, together."
+            )
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
-        """Unit codes of texts, (n, 16) float32; texts of like length are encoded together."""
-        ids = [self.tokenizer.encode(text) for text in texts]
-        order = sorted(range(len(ids)), key=lambda i: len(ids[i]))
-        codes = np.empty((len(ids), self.dim), dtype=np.float32)
-        for start in range(0, len(order), _BATCH):
-            rows = order[start : start + _BATCH]
-            padded = np.full((len(rows), len(ids[rows[-1]])), PAD, dtype=np.int64)  # (B, T)
-            for at, row in enumerate(rows):
-                padded[at, : len(ids[row])] = ids[row]
-            codes[rows] = self._session.run(None, {"ids": padded})[0]
+        """Unit codes of texts, (n, 16) float32."""
+        codes = np.empty((len(texts), self.dim), dtype=np.float32)
+        for start in range(0, len(texts), _BATCH):
+            part = texts[start : start + _BATCH]
+            ids = self.tokenizer.encode_all(part) if len(part) > 1 else [self.tokenizer.encode(part[0])]
+            codes[start : start + len(ids)] = self._lookup.encode(ids)
         return unit_rows(codes)
 
     @property
@@ -56,7 +73,7 @@ class ExportedEncoder:
     @property
     def dim(self) -> int:
         """The length of a code."""
-        return self._session.get_outputs()[0].shape[1]
+        return self._lookup.dim
 
 
 class ExportedVAE:
@@ -66,20 +83,21 @@ class ExportedVAE:
     drawing_files = ("painter.onnx", "judge.onnx", "judge/config.json")
 
     def __init__(self, folder: str | Path | None = None):
-        """Load from a folder; the shipped one when none is given. ValueError says what is missing or broken."""
+        """Take a folder; the shipped one when none is given. ValueError says when it has no config, later what else
+        is missing or broken: models are loaded, and fingerprints taken, when they are first asked for."""
         self.folder = paths.vae_weights() if folder is None else Path(folder)
-        self.sha256 = fingerprint(self.folder, self.files, _MAKER)
         self._bound, self._kl_weight = _numbers(self.folder / "config.json", _MAKER, "mean_bound", "kl_weight")
-        self._encoder = _session(self.folder / "encoder.onnx", _MAKER)
-        self._decoder = _session(self.folder / "decoder.onnx", _MAKER)
+        self._encoder = _Model(self.folder / "encoder.onnx", _MAKER)
+        self._decoder = _Model(self.folder / "decoder.onnx", _MAKER)
+        self._painter = _Model(self.folder / "painter.onnx", _DRAWING_MAKER)
+        self._judge = _Model(self.folder / "judge.onnx", _DRAWING_MAKER)
 
     def encode(self, images: np.ndarray, *, steps: int = inference.STEPS) -> tuple[np.ndarray, np.ndarray]:
         """Means, refined through the decoder in ``steps`` (`vae.inference`), and log-variances, each (n, 16) float32.
 
         Images are (n, 4, 36, 36) float32. Without steps it takes one pass and is some fifty times faster.
         """
-        parts = [self._encoder.run(None, {"images": part}) for part in _parts(images)]
-        mean, logvar = (np.concatenate(column) for column in zip(*parts, strict=True))
+        mean, logvar = self._encoder.run(images)
         refined = inference.refine(
             self.decode, images, mean, prior_weight=self._kl_weight, bound=self._bound, steps=steps
         )
@@ -87,16 +105,15 @@ class ExportedVAE:
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
         """Images, (n, 4, 36, 36) float32 in [0, 1], premultiplied alpha, of latent codes (n, 16) float32."""
-        return np.concatenate([self._decoder.run(None, {"codes": part})[0] for part in _parts(codes)])
+        return self._decoder.run(codes)[0]
 
     def draw(self, codes: np.ndarray) -> np.ndarray:
         """What `decode` gives, gone over by the painter: the picture to show, of the same shape."""
-        return np.concatenate([self._painter.run(None, {"images": part})[0] for part in _parts(self.decode(codes))])
+        return self._painter.run(self.decode(codes))[0]
 
     def judge(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Features (n, 64) of images and, for each, the probability of each kind of emoji (n, kinds), float32."""
-        parts = [self._judge.run(None, {"images": part}) for part in _parts(images)]
-        features, probabilities = (np.concatenate(column) for column in zip(*parts, strict=True))
+        features, probabilities = self._judge.run(images)
         return features, probabilities
 
     def recognised(self, images: np.ndarray) -> np.ndarray:
@@ -104,17 +121,14 @@ class ExportedVAE:
         return self.judge(images)[1].max(axis=1) >= self.recognised_above
 
     @functools.cached_property
+    def sha256(self) -> str:
+        """The fingerprint of what makes codes of images and images of codes."""
+        return fingerprint(self.folder, self.files, _MAKER)
+
+    @functools.cached_property
     def drawing_sha256(self) -> str:
         """The fingerprint of what draws and judges pictures, apart from the codes."""
         return fingerprint(self.folder, self.drawing_files, _DRAWING_MAKER)
-
-    @functools.cached_property
-    def _painter(self) -> onnxruntime.InferenceSession:
-        return _session(self.folder / "painter.onnx", _DRAWING_MAKER)
-
-    @functools.cached_property
-    def _judge(self) -> onnxruntime.InferenceSession:
-        return _session(self.folder / "judge.onnx", _DRAWING_MAKER)
 
     @functools.cached_property
     def recognised_above(self) -> float:
@@ -147,21 +161,56 @@ def fingerprint(folder: Path, files: Sequence[str], maker: str) -> str:
     return digest.hexdigest()
 
 
+class _Model:
+    """An exported model in ONNX Runtime, loaded when it is first run."""
+
+    def __init__(self, path: Path, maker: str):
+        self._path, self._maker = path, maker
+        self._sessions: dict[int, onnxruntime.InferenceSession] = {}  # by process: a fork has none of its threads
+        self._loading = threading.Lock()
+
+    def run(self, rows: np.ndarray) -> list[np.ndarray]:
+        """The outputs for rows (n, ...) of its one input. Raises ValueError when the file is missing or broken."""
+        session = self._sessions.get(os.getpid()) or self._load()
+        name = session.get_inputs()[0].name
+        rows = np.ascontiguousarray(rows, dtype=np.float32)
+        parts = [
+            session.run(None, {name: rows[start : start + _BATCH]}) for start in range(0, max(1, len(rows)), _BATCH)
+        ]
+        return parts[0] if len(parts) == 1 else [np.concatenate(column) for column in zip(*parts, strict=True)]
+
+    def _load(self) -> onnxruntime.InferenceSession:
+        import onnxruntime
+
+        if not self._path.is_file():
+            raise ValueError(f"{self._path} is missing; {self._maker} makes it.")
+        options = onnxruntime.SessionOptions()
+        # The models take turns: idle threads of one that spin would hold the others' cores.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.intra_op_num_threads = cores()
+        with self._loading:
+            if os.getpid() not in self._sessions:
+                try:
+                    self._sessions[os.getpid()] = onnxruntime.InferenceSession(
+                        str(self._path), options, providers=["CPUExecutionProvider"]
+                    )
+                except Exception as error:  # ONNX Runtime raises classes of its own, without a common one to name
+                    raise ValueError(
+                        f"{self._path} is not a sound exported model; {self._maker} makes it anew."
+                    ) from error
+            return self._sessions[os.getpid()]
+
+
+def cores() -> int:
+    """How many processor cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def _numbers(path: Path, maker: str, *names: str) -> list[float]:
     try:
         config = json.loads(path.read_text())
         return [float(config[name]) for name in names]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} is missing or no config; {maker} makes it anew.") from error
-
-
-def _session(path: Path, maker: str) -> onnxruntime.InferenceSession:
-    try:
-        return onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    except Exception as error:  # ONNX Runtime raises classes of its own, without a common one to name
-        raise ValueError(f"{path} is not a sound exported model; {maker} makes it anew.") from error
-
-
-def _parts(rows: np.ndarray) -> list[np.ndarray]:
-    rows = np.ascontiguousarray(rows, dtype=np.float32)
-    return [rows[start : start + _BATCH] for start in range(0, max(1, len(rows)), _BATCH)]
+    except OSError as error:
+        raise ValueError(f"{path} is missing; {maker} makes it.") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} is no config; {maker} makes it anew.") from error

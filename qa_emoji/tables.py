@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
+
 FORMATS = ("csv", "tsv", "jsonl", "txt", "parquet")
 USUAL_COLUMNS = ("text", "question", "query", "sentence", "message", "tweet")  # looked for in this order
 NOT_UNICODE = "not valid UTF-8"
@@ -41,6 +43,7 @@ class Chunk:
     def rejecting(self, reasons: Sequence[str | None]) -> Chunk:
         """The chunk without the rows to answer that have a reason against them."""
         kept = [at for at, reason in enumerate(reasons) if reason is None]
+        rows = np.array(kept, dtype=np.int64)  # Arrow wants a type of none, too
         if len(kept) == len(reasons):
             return self
         more = [(number, reason) for number, reason in zip(self.numbers, reasons, strict=True) if reason is not None]
@@ -50,7 +53,7 @@ class Chunk:
             texts=[self.texts[at] for at in kept],
             values=[self.values[at] for at in kept] if self.values else [],
             rejects=sorted(self.rejects + more),
-            batch=None if self.batch is None else self.batch.take(kept),
+            batch=None if self.batch is None else self.batch.take(rows),
         )
 
 

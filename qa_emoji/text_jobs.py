@@ -10,12 +10,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from qa_emoji import airline, metrics, paths, resampling, text_training, wikiqa
+from qa_emoji import airline, metrics, paths, resampling, teacher, text_training, wikiqa
 from qa_emoji import corpora as readers
 from qa_emoji.airline import AirlineConfig, Outcome, Triplets
 from qa_emoji.cosine import unit_rows
 from qa_emoji.encoder import TextEncoder, TextEncoderConfig
-from qa_emoji.export import export
 from qa_emoji.index import EmojiIndex
 from qa_emoji.overlap import WordOverlap
 from qa_emoji.text_ranker import TextRanker
@@ -61,7 +60,8 @@ class Texts:
         train = list(_without(wikiqa.load(corpora, "train"), dev))
         held_out = [zlib.crc32(s.question.encode()) % HELD_OUT == 0 for s in train]
         fitted = [s for s, held in zip(train, held_out, strict=True) if not held]
-        phrases = [text for text, _ in readers.wordnet(wordnet) if " " in text]
+        synsets = readers.wordnet(wordnet)
+        phrases = [text for synset in synsets for text in (*synset.words, *synset.examples) if " " in text]
         asked = [text for s in fitted for text in (s.question, *s.candidates)]
         held = [s for s, held in zip(train, held_out, strict=True) if held]
         kept_back = dev | {normalize(text) for s in held for text in (s.question, *s.candidates)}
@@ -103,7 +103,7 @@ def train_text_encoders(
     on_step: Progress | None = None,
     on_epoch: Progress | None = None,
 ) -> dict[int, list[Path]]:
-    """Train and export text encoders: for each size of a code, the distilled one and one fitted with each seed.
+    """Train and save text encoders: for each size of a code, the distilled one and one fitted with each seed.
 
     The first size is distilled in full, the others start from it and take a fifth of the steps. Folders are
     ``out``/SIZE/distilled and ``out``/SIZE/seed-N; a distillation that was cut short goes on from ``work``.
@@ -121,7 +121,8 @@ def train_text_encoders(
         model = _initial(config, distillation.seed)
         steps = distillation.steps
         if widest is None:
-            text_training.start_from_words(model, tokenizer, read)
+            vectors_of_pieces = teacher.piece_vectors(tokenizer.pieces, config.embedding_dim, read=read)
+            model.start_from(torch.from_numpy(vectors_of_pieces), torch.tensor(tokenizer.log_probabilities))
         else:
             text_training.start_from(model, widest)
             steps = max(1, steps // 5)
@@ -135,14 +136,14 @@ def train_text_encoders(
             on_step=on_step,
         )
         widest = widest or model
-        made[dim] = [_export(model, tokenizer, out / str(dim) / "distilled")]
+        made[dim] = [_save(model, tokenizer, out / str(dim) / "distilled")]
         for seed in seeds:
             fitted = _initial(config, seed)
             text_training.start_from(fitted, model)
             text_training.fit(
                 fitted, tokenizer, texts.fitted, texts.held_out, replace(fitting, seed=seed), on_epoch=on_epoch
             )
-            made[dim].append(_export(fitted, tokenizer, out / str(dim) / f"seed-{seed}"))
+            made[dim].append(_save(fitted, tokenizer, out / str(dim) / f"seed-{seed}"))
     return made
 
 
@@ -241,10 +242,9 @@ def _initial(config: TextEncoderConfig, seed: int) -> TextEncoder:
         return TextEncoder(config)
 
 
-def _export(model: TextEncoder, tokenizer: Tokenizer, folder: Path) -> Path:
+def _save(model: TextEncoder, tokenizer: Tokenizer, folder: Path) -> Path:
     model.save(folder)
     tokenizer.save(folder)
-    export(model, folder)
     return folder
 
 

@@ -12,19 +12,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import sentencepiece
 import torch
 import torch.nn.functional as F
 
 from qa_emoji.encoder import TextEncoder
 from qa_emoji.losses import contrastive
-from qa_emoji.tokenizer import PAD, Tokenizer
+from qa_emoji.tokenizer import Tokenizer
 from qa_emoji.training import encode_ragged
 from qa_emoji.wikiqa import Selection, average_precision
 from vae.optimization import Checkpoint, digest, one_cycle
 
 SAVED_EVERY = 100  # steps
-FREQUENT = 1e-3  # pieces more frequent than this are muted (Arora et al. 2017's smooth inverse frequency)
 
 
 @dataclass(frozen=True)
@@ -66,20 +64,6 @@ class Projection:
     def __call__(self, vectors: np.ndarray) -> np.ndarray:
         """(n, 384) -> (n, dim), float32."""
         return (vectors.astype(np.float32) - self.mean) @ self.directions
-
-
-def start_from_words(model: TextEncoder, tokenizer: Tokenizer, read: Callable[[list[str]], np.ndarray]) -> None:
-    """Give each piece the teacher's vector of it as its embedding, shorter the more frequent the piece is."""
-    pieces = sentencepiece.SentencePieceProcessor(model_proto=tokenizer.model)
-    ids = [i for i in range(len(tokenizer)) if not (pieces.is_byte(i) or pieces.is_control(i) or i == PAD)]
-    vectors = read([pieces.id_to_piece(i).replace("▁", " ").strip() or " " for i in ids])
-    size = model.config.embedding_dim
-    words = Projection(vectors, size, np.random.default_rng(0))(vectors)
-    frequency = np.exp([pieces.get_score(i) for i in ids])
-    weights = FREQUENT / (FREQUENT + frequency)
-    words *= weights[:, None] / np.sqrt((words**2).mean())
-    with torch.no_grad():
-        model.embedding.weight[ids] = torch.from_numpy(words.astype(np.float32)) * 0.1
 
 
 def start_from(model: TextEncoder, other: TextEncoder) -> None:

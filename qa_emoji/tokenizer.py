@@ -23,7 +23,9 @@ _URL = re.compile(r"(?:https?://|www\.)\S+", re.IGNORECASE)
 _HANDLE = re.compile(r"(?<!\w)@\w+")
 _HASHTAG = re.compile(r"#(\w+)")
 _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|(?<=[^\W\d_])(?=\d)|_")
-_ELONGATION = re.compile(r"(\w)\1{2,}")
+_NEAR = 0x400  # code points
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_ELONGATION = re.compile(r"(\w)(?=\1\1)")
 
 
 def normalize(text: str) -> str:
@@ -36,15 +38,24 @@ def normalize(text: str) -> str:
     """
     text = text[:MAX_CHARACTERS]
     if not text.isascii():
-        text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        if _SURROGATE.search(text):
+            text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
         text = unicodedata.normalize("NFKC", _name_emojis(canonical(text)))
-    text = _URL.sub(f" {URL} ", text)
-    text = _HANDLE.sub(f" {USER} ", text)
-    text = _HASHTAG.sub(lambda match: " " + _HUMP.sub(" ", match[1]) + " ", text)
-    text = _ELONGATION.sub(r"\1\1", text.lower())
+    if "/" in text or "." in text:  # looking for a character is far cheaper than trying an expression everywhere
+        text = _URL.sub(f" {URL} ", text)
+    if "@" in text:
+        text = _HANDLE.sub(f" {USER} ", text)
+    if "#" in text:
+        text = _HASHTAG.sub(_words, text)
+    text = _ELONGATION.sub("", text.lower())
     if not text.isprintable():
         text = "".join(c if c.isprintable() else " " for c in text)
     return " ".join(text.split())
+
+
+def _words(hashtag: re.Match[str]) -> str:
+    tag = hashtag[1]
+    return f" {tag if tag.isalpha() and tag.islower() else _HUMP.sub(' ', tag)} "
 
 
 class Tokenizer:
@@ -60,9 +71,24 @@ class Tokenizer:
         """The number of pieces."""
         return self._pieces.get_piece_size()
 
+    @property
+    def pieces(self) -> list[str]:
+        """What each piece spells, without the mark of a word's beginning."""
+        return [self._pieces.id_to_piece(i).replace("\N{LOWER ONE EIGHTH BLOCK}", "") for i in range(len(self))]
+
+    @property
+    def log_probabilities(self) -> list[float]:
+        """How frequent each piece is, as a natural logarithm; 0 for pieces outside the unigram model."""
+        return [self._pieces.get_score(i) for i in range(len(self))]
+
     def encode(self, text: str) -> list[int]:
         """The ids of a text's pieces: at least one, at most `MAX_PIECES`."""
         return self._pieces.encode(normalize(text))[:MAX_PIECES] or [UNKNOWN]
+
+    def encode_all(self, texts: Iterable[str]) -> list[list[int]]:
+        """The ids of each text's pieces, as of `encode`."""
+        encoded = self._pieces.encode([normalize(text) for text in texts], num_threads=1)
+        return [ids[:MAX_PIECES] or [UNKNOWN] for ids in encoded]
 
     @classmethod
     def train(cls, texts: Iterable[str], vocabulary: int) -> Tokenizer:
@@ -101,30 +127,36 @@ class Tokenizer:
 
 
 @functools.cache
-def _emoji_names() -> tuple[dict[str, str], frozenset[str], int]:
-    """Names by character, the first characters, and the length of the longest emoji."""
+def _emoji_names() -> tuple[dict[str, str], re.Pattern[str], dict[str, int]]:
+    """Names by emoji, what finds characters that may begin one, and the length of the longest emoji by its first."""
     catalog = Catalog.load()
     names = {canonical(emoji.emoji): (catalog[emoji.base] if emoji.base else emoji).name for emoji in catalog}
-    return names, frozenset(e[0] for e in names), max(map(len, names))
+    longest: dict[str, int] = {}
+    for emoji in names:
+        longest[emoji[0]] = max(len(emoji), longest.get(emoji[0], 0))
+    # A set of ranges with what lies between near ones is found far faster than one of a thousand characters.
+    ranges: list[list[str]] = []
+    for character in sorted(longest):
+        if ranges and ord(character) - ord(ranges[-1][1]) <= (_NEAR if character > "\xff" else 1):
+            ranges[-1][1] = character
+        else:
+            ranges.append([character, character])
+    return names, re.compile(f"[{''.join(f'{re.escape(a)}-{re.escape(b)}' for a, b in ranges)}]"), longest
 
 
 def _name_emojis(text: str) -> str:
-    names, starts, longest = _emoji_names()
-    if starts.isdisjoint(text):
-        return text
+    names, beginning, longest = _emoji_names()
     out: list[str] = []
     at = 0
-    while at < len(text):
-        if text[at] in starts:
-            for length in range(min(longest, len(text) - at), 0, -1):
-                if name := names.get(text[at : at + length]):
-                    out.append(f" {name} ")
-                    at += length
-                    break
-            else:
-                out.append(text[at])
-                at += 1
+    while found := beginning.search(text, at):
+        start = found.start()
+        out.append(text[at:start])
+        at = start + 1
+        for length in range(longest.get(text[start], 0), 0, -1):
+            if name := names.get(text[start : start + length]):
+                out.append(f" {name} ")
+                at = start + length
+                break
         else:
-            out.append(text[at])
-            at += 1
-    return "".join(out)
+            out.append(text[start])
+    return "".join([*out, text[at:]]) if out else text

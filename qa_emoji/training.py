@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from qa_emoji.catalog import Emoji
 from qa_emoji.corpora import Pair
@@ -21,9 +21,8 @@ from qa_emoji.losses import contrastive, distillation, in_batch_targets, triplet
 from qa_emoji.tokenizer import Tokenizer
 from vae.optimization import Checkpoint, digest, one_cycle
 
-log = logging.getLogger(__name__)
-
 MOST_KEYWORDS = 8  # of an answer's text in training
+STAND_INS = "stand-ins"  # the corpus of concepts that stand in for emojis to come
 
 
 @dataclass(frozen=True)
@@ -35,28 +34,42 @@ class TextTrainingConfig:
 
     A known answer's code is fused of its frozen image code and the code of its name, in shares drawn anew at each step
     from ``image_shares``: so the encoder learns to be found by image, by name and by both, as unseen emojis will be.
-    ``bfloat16`` computes the encoder's layers in that precision.
     Names outside the batch keep the code that was last computed, every ``refresh`` steps at least.
+
+    ``stand_ins`` concepts, dressed as emojis, are candidates beside the known answers in each step, half of them near
+    the questions: they stand for emojis to come, which no question is pushed away from otherwise. One whose cosine to a
+    labelled question is above ``alike`` for the teacher is not counted as wrong.
+
+    ``regression_weight`` is that of guessing the teacher's vector from the hidden layer, ``embedding_learning_rate``
+    that of the embedding, which sets out with meanings. ``bfloat16`` computes the encoder's layers in that precision.
     """
 
-    steps: int = 4_000
-    batch_size: int = 256
-    learning_rate: float = 1e-2
-    temperature: float = 0.08
+    steps: int = 11_000
+    batch_size: int = 320
+    learning_rate: float = 5e-3
+    embedding_learning_rate: float = 2e-3
+    temperature: float = 0.1
     loss: str = "contrastive"
     margin: float = 0.2
     siamese_weight: float = 0.5
-    siamese_batch: int = 64
+    siamese_batch: int = 96
+    stand_ins: int = 256
+    alike: float = 0.45
+    regression_weight: float = 1.0
     image_shares: tuple[float, ...] = (0.6, 0.3, 0.3, 0.0)
-    refresh: int = 100
+    refresh: int = 200
     distillation_weight: float = 1.0
     teacher_temperature: float = 0.03
     mixture: tuple[tuple[str, float], ...] = (
-        ("keywords", 0.30),
-        ("questions", 0.12),
-        ("tweets", 0.18),
+        ("keywords", 0.22),
+        ("typos", 0.03),
+        ("questions", 0.10),
+        ("tweets", 0.13),
         ("comments", 0.05),
-        ("unlabelled", 0.35),
+        ("unlabelled", 0.20),
+        ("definitions", 0.08),
+        ("stand-ins", 0.05),
+        ("fragments", 0.14),
     )
     bfloat16: bool = True
     seed: int = 0
@@ -82,21 +95,54 @@ class Corpus:
         return chances / chances.sum()
 
 
+class Neighbourhoods:
+    """Texts by what the teacher makes of them: k-means over its unit vectors, (n, d)."""
+
+    def __init__(self, vectors: np.ndarray, *, size: int = 64, seed: int = 0):
+        """``size`` is how many texts a neighbourhood has on average."""
+        import faiss
+
+        self.vectors = vectors.astype(np.float32)
+        clusters = max(1, len(vectors) // size)
+        self._means = faiss.Kmeans(
+            vectors.shape[1], clusters, niter=8, seed=seed, spherical=True, max_points_per_centroid=64
+        )
+        self._means.train(self.vectors)
+        of = self._means.index.search(self.vectors, 1)[1][:, 0]
+        self._members = np.argsort(of, kind="stable")
+        self._starts = np.searchsorted(of[self._members], np.arange(clusters + 1))
+
+    def draw(self, near: np.ndarray, n: int, generator: np.random.Generator) -> np.ndarray:
+        """n rows, half of them from the neighbourhoods of some of the vectors ``near``, (m, d), half from anywhere."""
+        clusters = self._means.index.search(generator.choice(near, size=n // 2), 1)[1][:, 0]
+        first, past = self._starts[clusters], self._starts[clusters + 1]
+        at = (first + (past - first) * generator.random(len(clusters))).astype(int)
+        local = self._members[np.minimum(at, len(self._members) - 1)]
+        return np.concatenate([local, generator.integers(len(self.vectors), size=n - len(local))])
+
+
 @dataclass(frozen=True)
 class _Batch:
     ids: list[list[int]]  # pieces of each of n texts
     accepted: Tensor  # (n, m): how the target is shared among known emojis; rows of zeros have no label
     labelled: np.ndarray  # the rows that have one, in random order
     answers: np.ndarray  # an accepted known emoji of each of the first of those rows, for the in-batch loss
+    stand_ins: list[list[int]]  # pieces of s concepts that are candidates too
     taught: np.ndarray  # which texts the teacher has read
-    teacher: Tensor | None  # (taught, m): its cosines
+    vectors: Tensor  # (taught, d): the teacher's vectors of those
+    teacher: Tensor  # (taught, m + s): its cosines of those to known emojis and stand-ins
 
 
 class _Batches:
     """Random batches of tokenised texts with their accepted known emojis and the teacher's cosines."""
 
     def __init__(
-        self, corpora: dict[str, Corpus], known: Sequence[Emoji], tokenizer: Tokenizer, known_teacher: np.ndarray | None
+        self,
+        corpora: dict[str, Corpus],
+        known: Sequence[Emoji],
+        tokenizer: Tokenizer,
+        known_teacher: np.ndarray | None,
+        neighbourhoods: Neighbourhoods | None,
     ):
         self.column = {e.emoji: i for i, e in enumerate(known)}
         self.ids = {name: [tokenizer.encode(p.text) for p in corpus.pairs] for name, corpus in corpora.items()}
@@ -106,13 +152,14 @@ class _Batches:
         self.teacher = {name: corpus.teacher for name, corpus in corpora.items()}
         self.chances = {name: corpus.chances() for name, corpus in corpora.items()}
         self.known_teacher = known_teacher
+        self.neighbourhoods = neighbourhoods
 
     def draw(self, config: TextTrainingConfig, generator: np.random.Generator) -> _Batch:
         """A batch of the configured mixture."""
         ids: list[list[int]] = []
         labels: list[list[int]] = []
         taught: list[int] = []
-        vectors: list[np.ndarray] = []
+        vectors: list[np.ndarray] = [np.zeros((0, 0 if self.known_teacher is None else self.known_teacher.shape[1]))]
         for name, share in config.mixture:
             rows = generator.choice(len(self.ids[name]), size=round(share * config.batch_size), p=self.chances[name])
             if (teacher := self.teacher[name]) is not None and self.known_teacher is not None:
@@ -120,23 +167,34 @@ class _Batches:
                 vectors.append(teacher[rows])
             ids += [self.ids[name][i] for i in rows]
             labels += [self.labels[name][i] for i in rows]
-        accepted = torch.zeros(len(ids), len(self.column))
+        read = np.concatenate(vectors, dtype=np.float32)
+        candidates = self.known_teacher
+        stand_ins: list[list[int]] = []
+        if self.neighbourhoods is not None and candidates is not None:
+            chosen = self.neighbourhoods.draw(read, config.stand_ins, generator)
+            stand_ins = [self.ids[STAND_INS][i] for i in chosen]
+            candidates = np.concatenate([candidates, self.neighbourhoods.vectors[chosen]])
+        accepted = torch.zeros(len(ids), len(self.column) + len(stand_ins))
         for row, columns in enumerate(labels):
             if columns:
                 accepted[row, columns] = 1 / len(columns)
         labelled = generator.permutation([row for row, columns in enumerate(labels) if columns])
         answers = np.array([generator.choice(labels[row]) for row in labelled[: config.siamese_batch]])
-        cosines = None
-        if vectors and self.known_teacher is not None:
-            cosines = torch.from_numpy(np.concatenate(vectors).astype(np.float32) @ self.known_teacher.T)
-        return _Batch(ids, accepted, labelled, answers, np.array(taught), cosines)
+        cosines = torch.from_numpy(read @ (read[:0] if candidates is None else candidates).T)
+        return _Batch(
+            ids, accepted, labelled, answers, stand_ins, np.array(taught, dtype=int), torch.from_numpy(read), cosines
+        )
 
 
 def encode_ragged(model: TextEncoder, ids: Sequence[Sequence[int]], parts: int = 4) -> Tensor:
     """Codes of texts of mixed length, (n, 16), in the order given: encoded in parts of like length to save padding."""
+    return model.code(_hidden(model, ids, parts))
+
+
+def _hidden(model: TextEncoder, ids: Sequence[Sequence[int]], parts: int = 4) -> Tensor:
     order = np.argsort([len(row) for row in ids], kind="stable")
     features = [model.features(pad([ids[i] for i in part])) for part in np.array_split(order, parts) if len(part)]
-    return model.head(torch.cat(features)[torch.from_numpy(np.argsort(order, kind="stable"))])
+    return model.hidden(torch.cat(features)[torch.from_numpy(np.argsort(order, kind="stable"))])
 
 
 def train(
@@ -148,6 +206,7 @@ def train(
     model_config: TextEncoderConfig,
     config: TextTrainingConfig = TextTrainingConfig(),
     known_teacher: np.ndarray | None = None,
+    piece_vectors: np.ndarray | None = None,
     checkpoint: str | Path | None = None,
     on_step: Callable[[int, dict[str, float]], None] | None = None,
 ) -> TextEncoder:
@@ -158,6 +217,7 @@ def train(
         known: the base forms that may be answers in training, all of them known.
         known_codes: (m, 16) their frozen image codes.
         known_teacher: (m, d) the teacher's unit vectors of their descriptions, if there is a teacher.
+        piece_vectors: (V, E) float32 what the embedding sets out with; drawn at random when not given.
         checkpoint: a file to save the state to and to resume from.
         on_step: called with the number of steps done and the losses of the last.
 
@@ -165,47 +225,76 @@ def train(
     """
     if not all(e.known and e.is_base_form for e in known):
         raise ValueError("Only known base forms may be trained on.")
-    with torch.random.fork_rng():
-        torch.manual_seed(config.seed)  # the layers' initial values, which torch draws from its global generator
-        model = TextEncoder(model_config)
-    optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate)
-    saved = None
-    if checkpoint:
-        texts_digest = digest(*(pair.text.encode("utf-8", "replace") for c in corpora.values() for pair in c.pairs))
-        data = {"codes": digest(known_codes.tobytes()), "texts": texts_digest}
-        saved = Checkpoint(checkpoint, dataclasses.asdict(config) | dataclasses.asdict(model_config) | data)
-    done = saved.resume(model, optimizer) if saved else 0
-    batches = _Batches(corpora, known, tokenizer, known_teacher)
+    dim = 1 if known_teacher is None else known_teacher.shape[1]
+    model, guess = _new(model_config, dim, config.seed)
+    if piece_vectors is not None:
+        model.start_from(torch.from_numpy(piece_vectors), torch.tensor(tokenizer.log_probabilities))
+    trained, optimizer = nn.ModuleDict({"model": model, "guess": guess}), _optimizer(model, guess)
+    settings = dataclasses.asdict(config) | dataclasses.asdict(model_config)
+    saved = Checkpoint(checkpoint, settings | _digests(corpora, known_codes)) if checkpoint else None
+    done = saved.resume(trained, optimizer) if saved else 0
+    stand_ins = corpora[STAND_INS].teacher if config.stand_ins and STAND_INS in corpora else None
+    near = None if stand_ins is None else Neighbourhoods(stand_ins, seed=config.seed)
+    batches = _Batches(corpora, known, tokenizer, known_teacher, near)
     images = torch.from_numpy(known_codes)
     names = torch.zeros_like(images)
     for step in range(done, config.steps):
         if step % config.refresh == 0 or step == done:
             names = _name_codes(model, known, tokenizer)
         draw = np.random.default_rng([config.seed, step])
-        for group in optimizer.param_groups:
-            group["lr"] = one_cycle(step, config.steps, config.learning_rate, warm_up=0.1)
+        rates = config.learning_rate, config.embedding_learning_rate
+        for group, rate in zip(optimizer.param_groups, rates, strict=True):
+            group["lr"] = one_cycle(step, config.steps, rate, warm_up=0.1)
         batch = batches.draw(config, draw)
         texts = [_answer_ids(known[a], tokenizer, draw) for a in batch.answers]
         with torch.random.fork_rng():
             torch.manual_seed(config.seed * config.steps + step)  # dropout, which draws from torch's global generator
             with torch.autocast("cpu", torch.bfloat16, enabled=config.bfloat16):
-                encoded = encode_ragged(model.train(), batch.ids + texts).float()
-        questions, answer_texts = encoded[: len(batch.ids)], F.normalize(encoded[len(batch.ids) :])
+                hidden = _hidden(model.train(), batch.ids + texts + batch.stand_ins, parts=6)
+                encoded, guessed = model.code(hidden).float(), guess(hidden[batch.taught]).float()
+        questions, answers, others = encoded.split([len(batch.ids), len(texts), len(batch.stand_ins)])
+        answers, others = F.normalize(answers), F.normalize(others)
         once, first = np.unique(batch.answers, return_index=True)
-        names = names.index_copy(0, torch.from_numpy(once), answer_texts[first])
-        shares = torch.from_numpy(draw.choice(config.image_shares, size=(len(known), 1)).astype(np.float32))
-        losses = _losses(batch, questions, answer_texts, shares * images + (1 - shares) * names, config, draw)
+        names = names.index_copy(0, torch.from_numpy(once), answers[first])
+        looks = torch.cat([images, images[torch.from_numpy(draw.integers(len(images), size=len(others)))]])
+        shares = torch.from_numpy(draw.choice(config.image_shares, size=(len(looks), 1)).astype(np.float32))
+        codes = shares * looks + (1 - shares) * torch.cat([names, others])
+        losses = _losses(batch, questions, answers, codes, config, draw)
+        if len(batch.taught):
+            miss = 1 - F.cosine_similarity(guessed, batch.vectors).mean()
+            losses["regression"] = config.regression_weight * miss
         loss = torch.stack(list(losses.values())).sum()
         optimizer.zero_grad()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        torch.nn.utils.clip_grad_norm_(trained.parameters(), 1.0)
         optimizer.step()
         names = names.detach()
         if saved and (step + 1) % config.refresh == 0:
-            saved.save(step + 1, model, optimizer)
+            saved.save(step + 1, trained, optimizer)
         if on_step:
             on_step(step + 1, {name: value.item() for name, value in losses.items()})
     return model.eval()
+
+
+def _digests(corpora: dict[str, Corpus], codes: np.ndarray) -> dict[str, str]:
+    texts = (pair.text.encode("utf-8", "replace") for corpus in corpora.values() for pair in corpus.pairs)
+    return {"codes": digest(codes.tobytes()), "texts": digest(*texts)}
+
+
+def _new(config: TextEncoderConfig, dim: int, seed: int) -> tuple[TextEncoder, nn.Linear]:
+    """An encoder, and what guesses the teacher's vector from its hidden layer."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)  # the layers' initial values, which torch draws from its global generator
+        return TextEncoder(config), nn.Linear(config.hidden_dim, dim)
+
+
+def _optimizer(model: TextEncoder, guess: nn.Linear) -> torch.optim.Adam:
+    """Of two groups, the layers and what is kept of each piece."""
+    pieces = [model.embedding.weight, model.salience.weight]
+    tables = {id(table) for table in pieces}
+    layers = [p for p in nn.ModuleList([model, guess]).parameters() if id(p) not in tables]
+    groups: list[dict[str, Any]] = [{"params": layers}, {"params": pieces}]
+    return torch.optim.Adam(groups)
 
 
 def _name_codes(model: TextEncoder, known: Sequence[Emoji], tokenizer: Tokenizer) -> Tensor:
@@ -231,14 +320,23 @@ def _losses(
     elif config.loss == "contrastive":
         targets = in_batch_targets(right, accepted[:n])
         losses["in-batch"] = config.siamese_weight * contrastive(asked[:n], answer_texts, targets, config.temperature)
-        losses["all known"] = contrastive(asked, codes, accepted, config.temperature)
+        losses["all known"] = contrastive(asked, codes, accepted, config.temperature, _alike(batch, config.alike))
     else:
         raise ValueError(f"loss should be 'contrastive' or 'triplet', not {config.loss!r}.")
-    if batch.teacher is not None:
+    if len(batch.taught):
         losses["distillation"] = config.distillation_weight * distillation(
             questions[batch.taught], codes, batch.teacher, config.temperature, config.teacher_temperature
         )
     return losses
+
+
+def _alike(batch: _Batch, least: float) -> Tensor:
+    """Which stand-ins are no wrong answer to each labelled question, for the teacher: (labelled, m + s) bool."""
+    alike = torch.zeros(len(batch.ids), batch.accepted.shape[1], dtype=torch.bool)
+    known = batch.accepted.shape[1] - len(batch.stand_ins)
+    if len(batch.stand_ins):
+        alike[batch.taught, known:] = batch.teacher[:, known:] > least
+    return alike[batch.labelled]
 
 
 def _answer_ids(emoji: Emoji, tokenizer: Tokenizer, draw: np.random.Generator) -> list[int]:

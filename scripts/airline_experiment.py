@@ -12,20 +12,14 @@ from pathlib import Path
 import click
 
 from qa_emoji import airline, paths, text_jobs
-from qa_emoji.cli import one_line_errors, progress, script_help
+from qa_emoji.cli import corpora_option, one_line_errors, progress, script_help
 from qa_emoji.index import EmojiIndex
 
 FOLDER = click.Path(path_type=Path)
 
 
 @click.command(help=script_help(__doc__))
-@click.option(
-    "--corpora",
-    type=FOLDER,
-    envvar="QA_EMOJI_CORPORA",
-    required=True,
-    help="Folder of the corpora that data/README.md lists [QA_EMOJI_CORPORA].",
-)
+@corpora_option
 @click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="Trainings to average over.")
 @click.option("--outside", is_flag=True, help="On other tweets than the reported ones, to choose a configuration by.")
 @click.option("--peer/--no-peer", default=True, show_default=True, help="Beside a linear SVM (scikit-learn).")

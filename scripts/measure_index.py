@@ -22,7 +22,7 @@ import numpy as np
 from qa_emoji import EmojiRanker, questions
 from qa_emoji.catalog import Catalog
 from qa_emoji.cli import one_line_errors, script_help
-from qa_emoji.code_index import AUTO, CodeIndex, filter_of
+from qa_emoji.code_index import AUTO, CodeIndex, Filter
 from qa_emoji.cosine import unit_rows
 from qa_emoji.paths import catalog_file
 
@@ -76,7 +76,7 @@ def measured(codes: np.ndarray, queries: np.ndarray, factory: str, generator: np
     nearness = codes @ queries.mean(axis=0)
     tenth = keys[generator.random(len(keys)) < 0.1]
     far = keys[nearness < np.median(nearness)]
-    filters = {"tenth": filter_of(tenth), "far": filter_of(far)}
+    filters = {"tenth": Filter(tenth), "far": Filter(far)}
     recalls = [recall(codes, keys, queries, index.search(queries, K)[0])]
     for among, within in zip((tenth, far), filters.values(), strict=True):
         recalls.append(recall(codes, among, queries, index.search(queries, K, within)[0]))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from qa_emoji import training_jobs
+from qa_emoji import vae_jobs
 from qa_emoji.catalog import Catalog
 from qa_emoji.cli import images_option, one_line_errors, progress, script_help
 from vae.training import TrainingConfig
@@ -32,7 +32,7 @@ from vae.training import TrainingConfig
 def main(images: str, out: Path, work: Path, epochs: int, seed: int) -> None:
     config = TrainingConfig(epochs=epochs, seed=seed)
     with progress("VAE", epochs, unit="epoch") as advance:
-        report = training_jobs.pretrain_vae(Catalog.load(), images, out, work=work, config=config, on_epoch=advance)
+        report = vae_jobs.pretrain_vae(Catalog.load(), images, out, work=work, config=config, on_epoch=advance)
     click.echo(f"{out}: {report['metrics']}")
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import click
 
-from qa_emoji.cli import batch, script_help
+from qa_emoji.batch_cli import batch
+from qa_emoji.cli import script_help
 
 main = click.Command("rank_batch", params=batch.params, callback=batch.callback, help=script_help(__doc__))
 

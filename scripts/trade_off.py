@@ -13,9 +13,10 @@ from pathlib import Path
 
 import click
 
-from qa_emoji import jobs, training_jobs
+from qa_emoji import encoder_jobs, jobs, vae_jobs
 from qa_emoji.catalog import Catalog
-from qa_emoji.cli import images_option, one_line_errors, progress, script_help
+from qa_emoji.cli import corpora_option, images_option, one_line_errors, progress, script_help, wordnet_option
+from qa_emoji.ranker import EmojiRanker
 from qa_emoji.runtime import ExportedVAE
 from qa_emoji.training import TextTrainingConfig
 from vae.training import TrainingConfig
@@ -26,11 +27,17 @@ FOLDER = click.Path(path_type=Path)
 @click.command(help=script_help(__doc__))
 @click.argument("strengths", type=float, nargs=-1, required=True)
 @images_option
-@click.option("--corpora", type=FOLDER, envvar="QA_EMOJI_CORPORA", required=True, help="[QA_EMOJI_CORPORA]")
-@click.option("--wordnet", type=FOLDER, required=True, help="The folder dict of WordNet.")
+@corpora_option
+@wordnet_option
 @click.option("--second-style", help="Another folder or font of the same emojis to train on too.")
 @click.option("--epochs", type=click.IntRange(1), default=30, show_default=True, help="Of the VAE.")
-@click.option("--steps", type=click.IntRange(1), default=700, show_default=True, help="Of the text encoder.")
+@click.option(
+    "--steps",
+    type=click.IntRange(0),
+    default=700,
+    show_default=True,
+    help="Of the text encoder; with 0 the shipped one is asked what it finds unseen emojis by, by their images alone.",
+)
 @click.option("--augmented", type=float, default=TrainingConfig.augmented, show_default=True)
 @click.option("--work", type=FOLDER, default=Path("build/trade-off"), show_default=True)
 @click.option("--out", type=FOLDER, default=Path("peers/trade_off.json"), show_default=True)
@@ -60,34 +67,44 @@ def main(
             continue
         folder = work / "-".join(str(value) for value in point.values())
         folder.mkdir(parents=True, exist_ok=True)
-        with progress(f"VAE, arrangement {strength:g}", epochs, unit="epoch") as advance:
-            vae = training_jobs.pretrain_vae(
-                catalog,
-                images,
-                folder / "vae",
-                work=folder,
-                config=TrainingConfig(epochs=epochs, arrangement=strength, augmented=augmented),
-                hold_out=True,
-                second_style=second_style,
-                on_epoch=advance,
-            )
-        with progress(f"encoder, arrangement {strength:g}", steps, unit="step") as advance:
-            encoder = training_jobs.train_encoder(
-                catalog,
-                corpora,
-                wordnet,
-                folder / "encoder",
-                data=Path("data"),
-                image_source=images,
-                work=folder,
-                teacher_cache=work.parent / "teacher",
-                vae=ExportedVAE(folder / "vae"),
-                config=TextTrainingConfig(steps=steps),
-                on_step=advance,
-            )
+        report = folder / "vae" / "training.json"  # written last: a run that was stopped goes on behind it
+        if not report.is_file():
+            with progress(f"VAE, arrangement {strength:g}", epochs, unit="epoch") as advance:
+                vae_jobs.pretrain_vae(
+                    catalog,
+                    images,
+                    folder / "vae",
+                    work=folder,
+                    config=TrainingConfig(epochs=epochs, arrangement=strength, augmented=augmented),
+                    hold_out=True,
+                    second_style=second_style,
+                    on_epoch=advance,
+                )
+        vae = json.loads(report.read_text())
+        trained = ExportedVAE(folder / "vae")
+        if steps:
+            with progress(f"encoder, arrangement {strength:g}", steps, unit="step") as advance:
+                encoder = encoder_jobs.train_encoder(
+                    catalog,
+                    corpora,
+                    wordnet,
+                    folder / "encoder",
+                    data=Path("data"),
+                    image_source=images,
+                    work=folder,
+                    teacher_cache=work.parent / "teacher",
+                    vae=trained,
+                    config=TextTrainingConfig(steps=steps),
+                    on_step=advance,
+                )
+            metrics = encoder["metrics"]
+        else:
+            base_forms = jobs.load_images(images, catalog.base_forms())
+            latents, _ = trained.encode(base_forms)
+            metrics = encoder_jobs.dev_by_image(catalog, latents, Path("data/questions.csv"), ranker=EmojiRanker.load())
         out.parent.mkdir(parents=True, exist_ok=True)
-        jobs.write_json(out, [*_read(out), point | vae["metrics"] | encoder["metrics"]])
-        click.echo(f"{point}: {vae['metrics'] | encoder['metrics']}")
+        jobs.write_json(out, [*_read(out), point | vae["metrics"] | metrics])
+        click.echo(f"{point}: {vae['metrics'] | metrics}")
 
 
 def _read(path: Path) -> list[dict]:

@@ -10,23 +10,17 @@ from pathlib import Path
 
 import click
 
-from qa_emoji import training_jobs
+from qa_emoji import encoder_jobs
 from qa_emoji.catalog import Catalog
-from qa_emoji.cli import images_option, one_line_errors, progress, script_help
+from qa_emoji.cli import corpora_option, images_option, one_line_errors, progress, script_help, wordnet_option
 from qa_emoji.training import TextTrainingConfig
 
 FOLDER = click.Path(path_type=Path)
 
 
 @click.command(help=script_help(__doc__))
-@click.option(
-    "--corpora",
-    type=FOLDER,
-    envvar="QA_EMOJI_CORPORA",
-    required=True,
-    help="Folder of the corpora that data/README.md lists [QA_EMOJI_CORPORA].",
-)
-@click.option("--wordnet", type=FOLDER, required=True, help="Folder of WordNet's data.noun, data.verb, ...")
+@corpora_option
+@wordnet_option
 @click.option(
     "--data", type=FOLDER, default=Path("data"), show_default=True, help="Folder of questions.csv and goemotions.csv."
 )
@@ -50,7 +44,7 @@ def main(
 ) -> None:
     config = TextTrainingConfig(steps=steps, loss=loss, seed=seed)
     with progress("teacher", unit="text") as read, progress("encoder", steps, unit="step") as advance:
-        report = training_jobs.train_encoder(
+        report = encoder_jobs.train_encoder(
             Catalog.load(),
             corpora,
             wordnet,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from qa_emoji import training_jobs
+from qa_emoji import vae_jobs
 from qa_emoji.catalog import Catalog
 from qa_emoji.cli import images_option, one_line_errors, progress, script_help
 from vae.painting import PaintingConfig
@@ -33,7 +33,7 @@ FOLDER = click.Path(path_type=Path)
 @one_line_errors
 def main(images: str, folder: Path, work: Path, steps: int, seed: int) -> None:
     with progress("judge", unit="step") as judged, progress("painter", steps, unit="step") as advance:
-        report = training_jobs.train_painter(
+        report = vae_jobs.train_painter(
             Catalog.load(),
             images,
             folder,

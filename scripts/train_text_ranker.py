@@ -12,21 +12,15 @@ from pathlib import Path
 import click
 
 from qa_emoji import teacher, text_jobs, wikiqa
-from qa_emoji.cli import one_line_errors, progress, script_help
+from qa_emoji.cli import corpora_option, one_line_errors, progress, script_help, wordnet_option
 from qa_emoji.text_training import DistillationConfig, FittingConfig
 
 FOLDER = click.Path(path_type=Path)
 
 
 @click.command(help=script_help(__doc__))
-@click.option(
-    "--corpora",
-    type=FOLDER,
-    envvar="QA_EMOJI_CORPORA",
-    required=True,
-    help="Folder of the corpora that data/README.md lists [QA_EMOJI_CORPORA].",
-)
-@click.option("--wordnet", type=FOLDER, required=True, help="Folder of WordNet's data.noun, data.verb, ...")
+@corpora_option
+@wordnet_option
 @click.option("--out", type=FOLDER, default=Path("build/text-ranker"), show_default=True, help="For the encoders.")
 @click.option(
     "--work", type=FOLDER, default=Path("build"), show_default=True, help="What the teacher read is kept here."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import runpy
 from pathlib import Path
 
@@ -46,3 +47,24 @@ def test_a_wrong_package_is_one_line_and_exit_code_2(tmp_path):
     assert result.exit_code == 2
     assert result.stderr.startswith("Error: ")
     assert not (tmp_path / "c.csv").exists()
+
+
+def test_the_benchmark_runs(tmp_path):
+    out, plot = tmp_path / "benchmark.json", tmp_path / "growth.png"
+    result = CliRunner().invoke(
+        command(Path("scripts/benchmark.py")), ["--smoke", "--out", str(out), "--plot", str(plot)]
+    )
+    assert result.exit_code == 0, result.stderr
+    figures = json.loads(out.read_text("utf-8"))
+    for part in ("latency", "throughput", "process", "drawing", "concurrency", "growth", "installed"):
+        assert f"**{part}**" in result.stdout
+        assert figures[part]
+    assert [row["same answers"] for row in figures["concurrency"]] == ["yes"] * 4
+    assert {row["what"] for row in figures["growth"]} == {
+        "characters",
+        "texts at once, each",
+        "k",
+        "codes searched, k=10",
+    }
+    with Image.open(plot) as drawn:
+        assert drawn.size[0] > 500

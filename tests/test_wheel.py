@@ -34,7 +34,7 @@ def run(installed: Path, *command: str) -> str:
 
 def test_it_carries_weights_index_and_notices(installed):
     assert (installed / "vae/weights/decoder.onnx").exists()
-    assert (installed / "qa_emoji/weights/encoder.onnx").exists()
+    assert (installed / "qa_emoji/weights/model.safetensors").exists()
     assert (installed / "qa_emoji/shipped/index/manifest.json").exists()
     assert list(installed.glob("*.dist-info/licenses/THIRD_PARTY_NOTICES.md"))
 

@@ -15,11 +15,14 @@ from torch import nn
 Module = TypeVar("Module", bound=nn.Module)
 
 
-def save_module(module: nn.Module, config: Any, folder: str | Path) -> None:
-    """Write model.safetensors and config.json, from a dataclass, to a folder."""
+def save_module(module: nn.Module, config: Any, folder: str | Path, *, half: bool = False) -> None:
+    """Write model.safetensors, in half precision if asked, and config.json, from a dataclass, to a folder."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    save_file(module.state_dict(), folder / "model.safetensors")
+    tensors = module.state_dict()
+    if half:
+        tensors = {name: value.half() if value.is_floating_point() else value for name, value in tensors.items()}
+    save_file(tensors, folder / "model.safetensors")
     (folder / "config.json").write_text(json.dumps(dataclasses.asdict(config), indent=2) + "\n")
 
 

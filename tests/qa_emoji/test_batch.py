@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from qa_emoji import batch
@@ -389,6 +389,7 @@ def test_a_failed_batch_leaves_the_target_alone(tmp_path):
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example(texts=[None], target="out.parquet", source="in.parquet")  # no row is left of the part
 @given(
     texts=st.lists(st.none() | st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=30), max_size=8),
     target=st.sampled_from(["out.csv", "out.jsonl", "out.parquet", "out.tsv", "out.csv.gz"]),

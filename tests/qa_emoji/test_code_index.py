@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from qa_emoji import code_index
-from qa_emoji.code_index import CodeIndex, filter_of
+from qa_emoji.code_index import CodeIndex, Filter
 from qa_emoji.cosine import unit_rows
 
 KINDS = ["Flat", "IVF200,Flat"]
@@ -59,13 +59,13 @@ def test_recall_within_filters(codes, queries, factory):
         np.flatnonzero(near < np.quantile(near, 0.01)),
         np.array([5, 77, 78]),
     ):
-        cosines, keys = index.search(queries, 10, filter_of(3 * rows))
+        cosines, keys = index.search(queries, 10, Filter(3 * rows))
         k = min(10, len(rows))
         expected = np.sort(queries @ codes[rows].T, axis=1)[:, ::-1][:, :k]
         assert (cosines[:, :k] >= expected[:, -1:] - 1e-6).mean() >= 0.99
         assert np.isin(keys[:, :k], 3 * rows).all()
         assert (keys[:, k:] == -1).all()
-    assert (index.search(queries, 3, filter_of(NONE))[1] == -1).all()
+    assert (index.search(queries, 3, Filter(NONE))[1] == -1).all()
 
 
 @pytest.mark.parametrize("factory", KINDS)

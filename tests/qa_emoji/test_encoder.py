@@ -10,7 +10,7 @@ from qa_emoji import paths, questions
 from qa_emoji.cosine import unit_rows
 from qa_emoji.encoder import TextEncoder, TextEncoderConfig, pad
 from qa_emoji.runtime import ExportedEncoder, ExportedVAE
-from qa_emoji.tokenizer import PAD
+from qa_emoji.tokenizer import PAD, Tokenizer
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +51,7 @@ def test_the_encoder_against_a_naive_one():
     config = TextEncoderConfig(vocabulary=20, embedding_dim=5, widths=(1, 3), filters=4, hidden_dim=6, code_dim=3)
     model = TextEncoder(config).eval()
     with torch.no_grad():
+        model.salience.weight.normal_()
         for name, buffer in model.named_buffers():
             if name.endswith(("running_mean", "running_var")):
                 buffer.uniform_(0.5, 2)
@@ -65,8 +66,10 @@ def test_the_encoder_against_a_naive_one():
             for at in range(len(ids))
         ]
         pooled.append(np.max(windows, axis=0))
+    shares = np.exp(weights["salience.weight"][ids, 0])
+    pooled.append(shares @ embedded[: len(ids)] / shares.sum())
     expected = np.concatenate(pooled)
-    for layer in model.head:
+    for layer in [*model.hidden, *model.code]:
         name = type(layer).__name__
         if name == "BatchNorm1d":
             spread = np.sqrt(layer.running_var.numpy() + layer.eps)
@@ -87,15 +90,36 @@ def test_codes_are_unit_rows(encoder):
 
 
 @pytest.mark.parametrize("damage", ["missing", "empty", "truncated", "foreign"])
-@pytest.mark.parametrize("name", ["encoder.onnx", "tokenizer.model"])
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors", "tokenizer.model"])
 def test_damaged_weights_are_refused(tmp_path, name, damage):
     folder = tmp_path / "weights"
     shutil.copytree(paths.encoder_weights(), folder)
     path = folder / name
-    content = {"empty": b"", "truncated": path.read_bytes()[:1000], "foreign": b"PK\x03\x04 something else"}
+    content = {
+        "empty": b"",
+        "truncated": path.read_bytes()[: path.stat().st_size // 2],
+        "foreign": b"PK\x03\x04 something else",
+    }
     path.unlink() if damage == "missing" else path.write_bytes(content[damage])
     with pytest.raises(ValueError, match=name):
         ExportedEncoder(folder)
+
+
+def test_the_tokenizer_of_another_encoder_is_refused(tmp_path):
+    folder = tmp_path / "weights"
+    shutil.copytree(paths.encoder_weights(), folder)
+    Tokenizer.train(["some other words of another text"] * 9, 275).save(folder)
+    with pytest.raises(ValueError, match="275 pieces and the encoder"):
+        ExportedEncoder(folder)
+
+
+def test_pieces_set_out_with_meanings_and_frequencies():
+    model = TextEncoder(TextEncoderConfig(vocabulary=4, embedding_dim=3))
+    vectors = torch.arange(12.0).reshape(4, 3)
+    model.start_from(vectors, torch.tensor([0.0, np.log(0.001), np.log(0.003), -40.0]))
+    assert model.embedding.weight[PAD].tolist() == [0, 0, 0]
+    assert torch.equal(model.embedding.weight[1:], vectors[1:])
+    np.testing.assert_allclose(model.salience.weight[1:, 0].exp().detach(), [1 / 2, 1 / 4, 1], atol=1e-6)
 
 
 def test_mismatched_torch_weights_are_refused(tmp_path):
@@ -109,3 +133,11 @@ def test_mismatched_torch_weights_are_refused(tmp_path):
 def test_a_missing_vae_is_named(tmp_path):
     with pytest.raises(ValueError, match=r"config\.json is missing; scripts/pretrain_vae\.py"):
         ExportedVAE(tmp_path)
+
+
+def test_a_code_does_not_change_with_what_was_asked_before(texts, encoder):
+    fresh = ExportedEncoder()
+    for text in (texts[3], texts[1], texts[2]):
+        np.testing.assert_array_equal(fresh.encode([text]), encoder.encode([text]))
+    some = ExportedEncoder().encode(texts[:50])
+    np.testing.assert_array_equal(fresh.encode(texts[:50]), some)

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qa_emoji import Answer, EmojiIndex, paths, questions, store
+from qa_emoji import manifest as manifests
 from qa_emoji.cosine import unit_rows
 
 
@@ -229,6 +230,11 @@ def test_a_damaged_file_is_refused_by_name(copy, part, damage):
         EmojiIndex.load(copy)
 
 
+def resealed(manifest: dict) -> bytes:
+    """A manifest with a checksum that is right, whatever it says."""
+    return manifests._sealed({name: value for name, value in manifest.items() if name != "sha256"})
+
+
 @pytest.mark.parametrize(
     ("manifest", "message"),
     [
@@ -250,7 +256,7 @@ def test_a_bad_manifest_is_refused(copy, manifest, message):
     elif isinstance(manifest, str):
         path.write_text(manifest)
     else:
-        path.write_text(json.dumps(json.loads(path.read_text()) | manifest))
+        path.write_bytes(resealed(json.loads(path.read_text()) | manifest))
     with pytest.raises(ValueError, match=message) as raised:
         EmojiIndex.load(copy)
     assert "\n" not in str(raised.value)
@@ -260,6 +266,6 @@ def test_a_manifest_cannot_name_files_elsewhere(copy):
     path = copy / "manifest.json"
     manifest = json.loads(path.read_text())
     manifest["files"]["codes"]["name"] = "../../../etc/hostname"
-    path.write_text(json.dumps(manifest))
+    path.write_bytes(resealed(manifest))
     with pytest.raises(ValueError, match="not the manifest of an index"):
         EmojiIndex.load(copy)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from qa_emoji import corpora, jobs, paths, questions, training, training_jobs
+from qa_emoji import corpora, encoder_jobs, jobs, paths, questions, training, vae_jobs
 from qa_emoji.catalog import canonical
 from qa_emoji.corpora import Gate, Pair
 from qa_emoji.encoder import TextEncoderConfig
@@ -22,7 +22,9 @@ def folder(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("corpora")
     files = {
         "emoogle/emoogle-emoji-keywords.json": json.dumps({"🍕": ["pizza", "shared"], "🦩": ["flamingo", "shared", "pink bird"]}),
-        "emoji2vec/emoji_joined.txt": "cheese slice\t🍕\nwaffle\t🧇\nsmile\t🧇\nleft\t🤚🏿\n",
+        "emoji2vec/emoji_joined.txt": "cheese slice\t🍕\ncheese wheel\t🍕\nwaffle\t🧇\nsmile\t🧇\nleft\t🤚🏿\nstop sign\t🤚🏿\n",
+        "emoji2vec/dev.txt": "smile\t🧇\tTrue\n",
+        "emoji2vec/test.txt": "Cheese Wheel\t🍕\tTrue\nleft\t🤚🏾\tTrue\ncheese slice\t🚀\tFalse\n",
         "tweeteval_emoji/mapping.txt": "0\t❤\t_red_heart_\n1\t🥰\t_smiling_face_with_hearts_\n",
         "tweeteval_emoji/train_text.txt": "so sweet \ufe0f\nadorable\nlunch &amp; 🧇\nHeld  back\n",
         "tweeteval_emoji/train_labels.txt": "0\n1\n0\n0\n",
@@ -30,7 +32,7 @@ def folder(tmp_path_factory) -> Path:
         "tweeteval_emoji/val_labels.txt": "0\n",
         "goemotions/labels.txt": "joy\nneutral\nlove\n",
         "goemotions/train.tsv": "what a day\t0\tid1\nit is a day\t1\tid2\nflamingo\t1\tid3\nthanks 🥰\t0\tid4\nso cute\t2\tid5\n",
-        "wordnet/data.noun": "  1 licence\n00001 18 n 02 yo-yo 0 toy_boat 0 000 | a toy; \"he bought a toy\"; \"flamingo\"\n00002 18 n 01 New_York 0 000 | a city\n",
+        "wordnet/data.noun": "  1 licence\n00001 18 n 02 yo-yo 0 toy_boat 0 000 | a toy; \"he bought a toy\"; \"flamingo\"\n00002 18 n 01 New_York 0 000 | a city of many people on an island in a river\n",
         "wordnet/data.verb": "00001 29 v 01 bow_out(p) 0 000 00 | remove oneself\n",
         "wordnet/data.adj": "",
         "wordnet/data.adv": "",
@@ -74,11 +76,32 @@ def test_what_the_readers_keep_and_drop(pairs):
     keywords = {p.text: p.emojis for p in pairs["keywords"]}
     assert keywords["shared"] == ("🍕",)
     assert "🍕" in keywords["cheese slice"]
-    assert "🤚" in keywords["left"]
+    assert "🤚" in keywords["stop sign"]
     assert not {"flamingo", "waffle", "pink bird"} & set(keywords)
     assert [(p.text, p.emojis) for p in pairs["tweets"]] == [("so sweet ", ("❤\ufe0f",))]
     assert [(p.text, p.emojis) for p in pairs["comments"]] == [("what a day", ("😀",))]
-    assert {p.text for p in pairs["unlabelled"]} == {"it is a day", "toy boat", "he bought a toy", "bow out"}
+    assert {p.text for p in pairs["unlabelled"]} == {
+        "cheese wheel",
+        "left",
+        "it is a day",
+        "toy boat",
+        "he bought a toy",
+        "bow out",
+    }
+    assert {p.text for p in pairs["definitions"]} == {
+        "a toy",
+        "a city of many people on an island in a river",
+        "remove oneself",
+    }
+    assert {p.text for p in pairs["stand-ins"]} == {"toy boat", "bow out: remove, oneself"}
+    assert {len(p.text.split()) for p in pairs["fragments"]} <= {2, 3, 4, 5, 6}
+
+
+def test_no_label_that_emoji2vec_tests_with_is_trained_on(pairs):
+    assert "cheese wheel" not in {p.text for p in pairs["keywords"]}
+    assert [p.emojis for p in pairs["unlabelled"] if p.text == "cheese wheel"] == [()]
+    assert "left" not in {p.text for p in pairs["keywords"]}, "tested with in another skin tone"
+    assert "🚀" not in {p.text: p.emojis for p in pairs["keywords"]}["cheese slice"]
 
 
 def test_no_question_that_an_unseen_emoji_answers_is_trained_on(catalog, pairs):
@@ -114,7 +137,7 @@ def test_the_tokenizer_reads_the_gated_texts_alone(catalog, folder, monkeypatch)
 
     monkeypatch.setattr(Tokenizer, "train", spy)
     with pytest.raises(InterruptedError):
-        training_jobs.train_encoder(
+        encoder_jobs.train_encoder(
             catalog, folder, folder / "wordnet", folder / "out", data=folder / "data", work=folder
         )
     gate = Gate(catalog)
@@ -133,7 +156,7 @@ def test_the_vae_is_trained_on_known_images_alone(catalog, tmp_path, monkeypatch
     monkeypatch.setattr("vae.training.train", spy)
     config = TrainingConfig(epochs=1, arrangement=1.0)
     with pytest.raises(InterruptedError):
-        training_jobs.pretrain_vae(catalog, "twemoji", tmp_path, work=tmp_path, config=config)
+        vae_jobs.pretrain_vae(catalog, "twemoji", tmp_path, work=tmp_path, config=config)
     pictures, meaning = trained_on[0]
     np.testing.assert_array_equal(pictures, jobs.load_images("twemoji", catalog.known()))
     assert len(pictures) == 2654
@@ -153,10 +176,10 @@ def test_judge_and_painter_are_trained_on_known_images_alone(catalog, tmp_path, 
 
     monkeypatch.setattr("vae.judge.train", spy_judge)
     monkeypatch.setattr("vae.painting.train", spy_painter)
-    monkeypatch.setattr(training_jobs, "load_images", lambda _, emojis: np.array([e.known for e in emojis]))
-    monkeypatch.setattr(training_jobs.ExportedVAE, "encode", lambda _, pictures: (np.zeros((len(pictures), 16)), None))
+    monkeypatch.setattr(vae_jobs, "load_images", lambda _, emojis: np.array([e.known for e in emojis]))
+    monkeypatch.setattr(vae_jobs.ExportedVAE, "encode", lambda _, pictures: (np.zeros((len(pictures), 16)), None))
     with pytest.raises(InterruptedError):
-        training_jobs.train_painter(catalog, "twemoji", paths.vae_weights(), work=tmp_path)
+        vae_jobs.train_painter(catalog, "twemoji", paths.vae_weights(), work=tmp_path)
     assert all(pictures.all() for pictures in seen)
     assert len(seen) == 2
 
@@ -170,14 +193,14 @@ def test_peers_are_trained_on_known_images_alone(name, catalog, tmp_path, monkey
 
     monkeypatch.setattr("vae.training.train", spy)
     monkeypatch.setattr("vae.peers.train_seed", spy)
-    monkeypatch.setattr(training_jobs, "load_images", lambda _, emojis: np.array([e.known for e in emojis]))
+    monkeypatch.setattr(vae_jobs, "load_images", lambda _, emojis: np.array([e.known for e in emojis]))
     with pytest.raises(InterruptedError):
-        training_jobs.train_peer(name, catalog, "twemoji", tmp_path, work=tmp_path)
+        vae_jobs.train_peer(name, catalog, "twemoji", tmp_path, work=tmp_path)
 
 
 def test_the_validation_tenth_keeps_variants_with_their_base_form(catalog):
     known = catalog.known()
-    held = dict(zip((canonical(e.emoji) for e in known), training_jobs.is_validation(known), strict=True))
+    held = dict(zip((canonical(e.emoji) for e in known), vae_jobs.is_validation(known), strict=True))
     assert all(held[canonical(e.emoji)] == held[canonical(e.base)] for e in known if e.base)
     assert 0.05 < np.mean(list(held.values())) < 0.15
 

@@ -8,7 +8,7 @@ from qa_emoji import text_training
 from qa_emoji.cosine import unit_rows
 from qa_emoji.encoder import TextEncoder, TextEncoderConfig
 from qa_emoji.text_training import DistillationConfig, FittingConfig, Projection
-from qa_emoji.tokenizer import PAD, Tokenizer
+from qa_emoji.tokenizer import Tokenizer
 from qa_emoji.training import encode_ragged
 from qa_emoji.wikiqa import Selection
 
@@ -51,24 +51,6 @@ def test_a_projection_keeps_what_varies_most(rng):
     np.testing.assert_allclose(projected.mean(axis=0), 0, atol=1e-4)
     centred = vectors - vectors.mean(axis=0)
     np.testing.assert_allclose(projected @ projected.T, centred @ centred.T, atol=0.05)
-
-
-def test_pieces_start_at_the_words_they_spell(tokenizer):
-    model, asked = small(tokenizer), []
-    generator = np.random.default_rng(0)
-
-    def read(pieces):
-        asked.extend(pieces)
-        return generator.normal(size=(len(pieces), 32)).astype(np.float32)
-
-    before = model.embedding.weight.clone()
-    text_training.start_from_words(model, tokenizer, read)
-    assert "the" in asked
-    assert not any("▁" in piece or piece.startswith("<0x") for piece in asked)
-    (piece,) = tokenizer.encode("the")
-    assert not torch.equal(model.embedding.weight[piece], before[piece])
-    assert torch.equal(model.embedding.weight[PAD], torch.zeros(16))
-    assert model.embedding.weight.norm(dim=1).max() < 10
 
 
 def test_starting_from_another_copies_all_that_fits(tokenizer):

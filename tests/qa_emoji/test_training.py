@@ -8,7 +8,7 @@ from qa_emoji.corpora import Pair
 from qa_emoji.cosine import unit_rows
 from qa_emoji.encoder import TextEncoder, TextEncoderConfig, pad
 from qa_emoji.tokenizer import Tokenizer
-from qa_emoji.training import Corpus, TextTrainingConfig, encode_ragged, train
+from qa_emoji.training import STAND_INS, Corpus, Neighbourhoods, TextTrainingConfig, encode_ragged, train
 
 WORDS = {"🍕": "pizza cheese slice", "🚀": "rocket space launch", "🐶": "dog puppy bark", "🌧️": "rain wet cloud"}
 MIXTURE = (("pairs", 0.75), ("plain", 0.25))
@@ -25,6 +25,9 @@ def setting(catalog):
     corpora = {
         "pairs": Corpus(pairs, teacher[rows]),
         "plain": Corpus([Pair(p.text, ()) for p in pairs], teacher[rows]),
+        STAND_INS: Corpus(
+            [Pair(text, ()) for text in ("ice: snow", "cake: sweet", "car")], unit_rows(rng.normal(size=(3, 8)))
+        ),
     }
     codes = unit_rows(rng.normal(size=(4, 16)))
     model_config = TextEncoderConfig(len(tokenizer), embedding_dim=16, filters=16, hidden_dim=16, dropout=0)
@@ -33,7 +36,8 @@ def setting(catalog):
 
 @pytest.mark.parametrize("loss", ["contrastive", "triplet"])
 @pytest.mark.parametrize("teaching", [True, False])
-def test_a_small_model_learns_its_pairs(setting, loss, teaching):
+@pytest.mark.parametrize("stand_ins", [0, 2])
+def test_a_small_model_learns_its_pairs(setting, loss, teaching, stand_ins):
     corpora, known, codes, tokenizer, model_config, teacher = setting
     config = TextTrainingConfig(
         steps=120,
@@ -43,6 +47,7 @@ def test_a_small_model_learns_its_pairs(setting, loss, teaching):
         margin=0.8,
         mixture=MIXTURE,
         siamese_batch=8,
+        stand_ins=stand_ins,
         bfloat16=False,
     )
     model = train(
@@ -94,6 +99,24 @@ def test_a_killed_run_resumes_to_the_same_model(setting, tmp_path):
     resumed = run(checkpoint=tmp_path / "c.safetensors")
     for name, value in whole.state_dict().items():
         torch.testing.assert_close(resumed.state_dict()[name], value)
+
+
+def test_half_of_the_stand_ins_are_near_the_questions():
+    rng = np.random.default_rng(0)
+    middles = np.eye(4, 8)
+    vectors = unit_rows(np.repeat(middles, 50, axis=0) + 0.05 * rng.normal(size=(200, 8)))
+    drawn = Neighbourhoods(vectors, size=50).draw(middles[:1].astype(np.float32), 80, rng)
+    assert (drawn[:40] < 50).all()
+    assert 3 <= (drawn[40:] < 50).sum() <= 20
+    assert len(drawn) == 80
+
+
+def test_an_embedding_sets_out_with_the_meanings_given(setting):
+    corpora, known, codes, tokenizer, model_config, _ = setting
+    vectors = np.random.default_rng(0).normal(size=(len(tokenizer), 16)).astype(np.float32)
+    config = TextTrainingConfig(steps=1, batch_size=8, mixture=MIXTURE, embedding_learning_rate=0.0)
+    model = train(corpora, known, codes, tokenizer, model_config=model_config, config=config, piece_vectors=vectors)
+    np.testing.assert_array_equal(model.embedding.weight[1:].detach().numpy(), vectors[1:])
 
 
 def test_ragged_encoding_keeps_the_order(setting):

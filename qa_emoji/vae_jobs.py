@@ -1,4 +1,4 @@
-"""The jobs that train: VAE, painter and text encoder, each saved, exported and measured."""
+"""The jobs that train the image side: VAE, its peers, judge and painter, each saved, exported and measured."""
 
 from __future__ import annotations
 
@@ -14,15 +14,11 @@ from typing import Any
 import numpy as np
 
 from qa_emoji.catalog import COMPONENT, Catalog, Emoji, canonical
-from qa_emoji.cosine import unit_rows
-from qa_emoji.fusion import IMAGE_SHARE, fuse, read_images
 from qa_emoji.jobs import load_images, write_json
 from qa_emoji.meaning import meaning_of
-from qa_emoji.picture_evaluation import Pictures, image_only, neighbours, reconstruction
-from qa_emoji.runtime import ExportedEncoder, ExportedVAE
-from qa_emoji.tokenizer import Tokenizer
+from qa_emoji.picture_evaluation import Pictures, neighbours, reconstruction
+from qa_emoji.runtime import ExportedVAE
 
-UNTAUGHT = ("tweets",)  # corpora that the teacher does not read: long, many and labelled already
 PEERS = ("seed", "autoencoder", "unarranged")  # what the VAE is measured against
 PEER_EPOCHS = 30  # of the latter two
 VALIDATION = 10  # one known emoji in so many is left out when a configuration of the VAE is chosen
@@ -97,7 +93,7 @@ def pretrain_vae(
         "config": dataclasses.asdict(config),
         "model": dataclasses.asdict(trained.config),
         "seconds": round(seconds),
-        "machine": _machine(),
+        "machine": machine(),
         "metrics": {name: round(value, 5) for name, value in figures.items()},
     }
     write_json(out / "training.json", report)
@@ -144,7 +140,7 @@ def train_peer(
         "trained_on": len(known),
         "config": dataclasses.asdict(config),
         "seconds": round(time.monotonic() - started),
-        "machine": _machine(),
+        "machine": machine(),
     }
     write_json(out / "training.json", report)
 
@@ -197,7 +193,7 @@ def train_painter(
         "config": dataclasses.asdict(config),
         "vae_sha256": exported.sha256,
         "seconds": round(time.monotonic() - started),
-        "machine": _machine(),
+        "machine": machine(),
         "metrics": {
             "judge accuracy on held-out known": round(accuracy, 4),
             "judge held out": int(is_validation(known).sum()),
@@ -209,101 +205,11 @@ def train_painter(
     return report
 
 
-def train_encoder(
-    catalog: Catalog,
-    corpora: Path,
-    wordnet: Path,
-    out: Path,
-    *,
-    data: Path,
-    image_source: str = "twemoji",
-    work: Path,
-    teacher_cache: Path | None = None,
-    vae: ExportedVAE | None = None,
-    config: Any = None,
-    on_text: Callable[[int, int], None] | None = None,
-    on_step: Callable[..., None] | None = None,
-) -> dict[str, Any]:
-    """Train a text encoder against the codes of a VAE, save and export it; returns what training.json says.
-
-    ``data`` is the folder of questions.csv and goemotions.csv, ``vae`` the shipped one when not given. What the teacher
-    has read is kept in ``teacher_cache``, in ``work`` when not given. ``on_text`` is told how many of how many texts it
-    has read, ``on_step`` how many steps are done and their losses.
-    """
-    from qa_emoji import corpora as readers
-    from qa_emoji import teacher, training
-    from qa_emoji.encoder import TextEncoderConfig
-    from qa_emoji.export import export
-
-    config = config or training.TextTrainingConfig()
-    started = time.monotonic()
-    pairs = readers.training_pairs(catalog, corpora, wordnet, data)
-    tokenizer = Tokenizer.train((p.text for part in pairs.values() for p in part), TextEncoderConfig.vocabulary)
-    emojis, vae = catalog.base_forms(), vae or ExportedVAE()
-    latents, _ = vae.encode(load_images(image_source, emojis))
-    known, known_latents = zip(*((e, z) for e, z in zip(emojis, latents, strict=True) if e.known), strict=True)
-    taught = [name for name in pairs if name not in UNTAUGHT]
-    texts = [e.description for e in known] + [p.text for name in taught for p in pairs[name]]
-    vectors = teacher.embed_cached(
-        texts, teacher_cache or work / "teacher", on_chunk=lambda n: on_text(n, len(texts)) if on_text else None
-    )
-    parts = np.split(vectors, np.cumsum([len(known), *(len(pairs[name]) for name in taught)])[:-1])
-    taught_vectors = dict(zip(taught, parts[1:], strict=True))
-    model = training.train(
-        {
-            name: training.Corpus(part, taught_vectors.get(name), balanced=name == "tweets")
-            for name, part in pairs.items()
-        },
-        known,
-        unit_rows(np.stack(known_latents)),
-        tokenizer,
-        model_config=TextEncoderConfig(vocabulary=len(tokenizer)),
-        config=config,
-        known_teacher=parts[0].astype(np.float32),
-        checkpoint=work / "encoder.safetensors",
-        on_step=on_step,
-    )
-    model.save(out)
-    tokenizer.save(out)
-    export(model, out)
-    report = {
-        "command": "make encoder CORPORA=folder",
-        "texts": {name: len(part) for name, part in pairs.items()},
-        "vae_sha256": vae.sha256,
-        "config": dataclasses.asdict(config),
-        "model": dataclasses.asdict(model.config),
-        "seconds": round(time.monotonic() - started),
-        "machine": _machine(),
-        "metrics": dev_metrics(catalog, latents, data / "questions.csv", encoder=ExportedEncoder(out)),
-    }
-    write_json(out / "training.json", report)
-    (work / "encoder.safetensors").unlink(missing_ok=True)
-    return report
-
-
-def dev_metrics(catalog: Catalog, latents: np.ndarray, file: Path, *, encoder: ExportedEncoder) -> dict[str, float]:
-    """What an encoder reaches on the dev split of authored questions, among all base forms, by kind and measure.
-
-    ``latents`` are the latent codes of all base forms, (n, 16).
-    """
-    from qa_emoji import evaluation, questions
-
-    emojis, asked = catalog.base_forms(), questions.load(file, catalog, "dev")
-    looks, known = unit_rows(latents), np.array([e.known for e in emojis])
-    codes = fuse(looks, encoder.encode([e.description for e in emojis]), IMAGE_SHARE)
-    recommend = evaluation.by_codes(encoder.encode, {e.emoji: code for e, code in zip(emojis, codes, strict=True)})
-    figures = evaluation.evaluate_questions("", recommend, asked, catalog)
-    read = np.concatenate([codes[known], read_images(looks[~known], looks[known], codes[known])])
-    hits = image_only(catalog, encoder.encode, read, asked)
-    return {f"dev {f.kind} {f.measure} (n={f.n})": round(f.value, 4) for f in figures} | {
-        f"dev unseen by image alone hit@10 (n={hits['n']:.0f})": round(hits["hit@10"], 4)
-    }
-
-
 def _weights(emojis: Sequence[Emoji]) -> np.ndarray:
     """How often to draw each image."""
     return np.array([SKIN_TONE_WEIGHT if e.base else 1.0 for e in emojis])
 
 
-def _machine() -> str:
+def machine() -> str:
+    """What a report says of the machine."""
     return f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
