@@ -125,7 +125,7 @@ def svm(ranker: EmojiRanker) -> Answering:
     from qa_emoji.evaluation.peers import linear_svm
 
     asked = questions.load(catalog_file().with_name("questions.csv"), Catalog.load())
-    model, among = linear_svm([(q.text, q.accepted) for q in asked if q.split == "train"]), candidates()
+    model, among = linear_svm([(q.text, q.emojis) for q in asked if q.split == "train"]), candidates()
     return lambda texts, k: model(texts, among, k)
 
 
