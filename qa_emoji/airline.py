@@ -13,11 +13,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from qa_emoji.corpora import existing
 from qa_emoji.cosine import unit_rows
-from qa_emoji.encoder import TextEncoder, pad
+from qa_emoji.encoder import TextEncoder
 from qa_emoji.losses import triplet_hinge
 from qa_emoji.tokenizer import Tokenizer, normalize
-from qa_emoji.training import encode_ragged
+from qa_emoji.training import encode_ragged, features_of
 from vae.optimization import one_cycle
 
 EMOJIS = {"positive": "🎉", "neutral": "😈", "negative": "😡"}
@@ -67,9 +68,7 @@ def load(corpora: str | Path) -> list[tuple[str, str]]:
 
     Raises FileNotFoundError for a missing file; ValueError, with the line, for a sentiment that is none.
     """
-    path = Path(corpora) / "airline" / "tweets.csv"
-    if not path.is_file():
-        raise FileNotFoundError(f"There is no corpus file {path}; data/README.md says where the corpora come from.")
+    path = existing(Path(corpora) / "airline" / "tweets.csv")
     tweets: dict[str, tuple[str, str]] = {}
     with path.open(encoding="utf-8", newline="") as file:
         reader = csv.DictReader(file)
@@ -158,12 +157,8 @@ def train(
 
 def _found(model: TextEncoder, ids: Sequence[Sequence[int]]) -> Tensor:
     """What the convolutions find in texts, without gradients: (n, filters x widths + E)."""
-    order = np.argsort([len(row) for row in ids], kind="stable")
     with torch.no_grad():
-        model.eval()
-        parts = np.array_split(order, min(64, len(order)))
-        found = torch.cat([model.features(pad([ids[i] for i in part])) for part in parts])
-    return found[torch.from_numpy(np.argsort(order, kind="stable"))]
+        return features_of(model.eval(), ids, parts=64)
 
 
 def _for_training(model: TextEncoder) -> TextEncoder:

@@ -270,8 +270,13 @@ def _merge(*sources: Iterable[Pair]) -> list[Pair]:
     return [Pair(text, tuple(emojis)) for text, emojis in merged.items()]
 
 
-def _lines(path: Path, encoding: str = "utf-8") -> list[str]:
+def existing(path: Path) -> Path:
+    """The path of a corpus file; FileNotFoundError, in a sentence that says where corpora come from, without one."""
     if not path.is_file():
         raise FileNotFoundError(f"There is no corpus file {path}; data/README.md says where the corpora come from.")
-    text = path.read_text(encoding).removesuffix("\n")
+    return path
+
+
+def _lines(path: Path, encoding: str = "utf-8") -> list[str]:
+    text = existing(path).read_text(encoding).removesuffix("\n")
     return text.split("\n") if text else []

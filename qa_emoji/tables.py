@@ -43,9 +43,9 @@ class Chunk:
     def rejecting(self, reasons: Sequence[str | None]) -> Chunk:
         """The chunk without the rows to answer that have a reason against them."""
         kept = [at for at, reason in enumerate(reasons) if reason is None]
-        rows = np.array(kept, dtype=np.int64)  # Arrow wants a type of none, too
         if len(kept) == len(reasons):
             return self
+        rows = np.array(kept, dtype=np.int64)  # Arrow wants a type of none, too
         more = [(number, reason) for number, reason in zip(self.numbers, reasons, strict=True) if reason is not None]
         return Chunk(
             rows=self.rows,

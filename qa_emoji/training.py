@@ -192,9 +192,14 @@ def encode_ragged(model: TextEncoder, ids: Sequence[Sequence[int]], parts: int =
 
 
 def _hidden(model: TextEncoder, ids: Sequence[Sequence[int]], parts: int = 4) -> Tensor:
+    return model.hidden(features_of(model, ids, parts))
+
+
+def features_of(model: TextEncoder, ids: Sequence[Sequence[int]], parts: int) -> Tensor:
+    """What texts of mixed length have in them, (n, filters x widths + E), as `encode_ragged`."""
     order = np.argsort([len(row) for row in ids], kind="stable")
     features = [model.features(pad([ids[i] for i in part])) for part in np.array_split(order, parts) if len(part)]
-    return model.hidden(torch.cat(features)[torch.from_numpy(np.argsort(order, kind="stable"))])
+    return torch.cat(features)[torch.from_numpy(np.argsort(order, kind="stable"))]
 
 
 def train(

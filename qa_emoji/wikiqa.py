@@ -12,6 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
+from qa_emoji.corpora import existing
+
 COLUMNS = ("question", "answer", "label")
 
 
@@ -30,9 +32,7 @@ def load(corpora: str | Path, split: str) -> list[Selection]:
     Raises FileNotFoundError for a missing file; ValueError, with the line, for a row that is not question, answer and
     0 or 1, separated by tabs.
     """
-    path = Path(corpora) / "wikiqa" / f"{split}.tsv"
-    if not path.is_file():
-        raise FileNotFoundError(f"There is no corpus file {path}; data/README.md says where the corpora come from.")
+    path = existing(Path(corpora) / "wikiqa" / f"{split}.tsv")
     lines = path.read_text("utf-8").removesuffix("\n").split("\n")
     if tuple(lines[0].split("\t")) != COLUMNS:
         raise ValueError(f"{path} should have the columns {', '.join(COLUMNS)}, separated by tabs.")

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from qa_emoji.catalog import Catalog, Emoji, canonical
+from qa_emoji.corpora import existing
 from qa_emoji.evaluation.figures import Figure
 from qa_emoji.ranker import EmojiRanker
 from qa_emoji.resampling import bootstrap
@@ -38,9 +39,7 @@ def read(corpora: Path, split: str) -> list[LabelledPair]:
 
     Raises ValueError, with the line, for what is no labelled pair; FileNotFoundError without the file.
     """
-    path = corpora / "emoji2vec" / f"{split}.txt"
-    if not path.is_file():
-        raise FileNotFoundError(f"There is no corpus file {path}; data/README.md says where the corpora come from.")
+    path = existing(corpora / "emoji2vec" / f"{split}.txt")
     pairs = []
     for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
         fields = line.split("\t")
