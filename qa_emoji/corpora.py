@@ -21,10 +21,16 @@ from qa_emoji.catalog import Catalog, Emoji, canonical
 from qa_emoji.tokenizer import normalize
 
 FRAGMENTS = 4  # of each longer text
+MENTIONS = 3  # of each concept
 _LONGEST_FRAGMENT = 6  # words
 _SHORTEST_MISSPELLED = 3  # letters: up to these a slip leaves nothing to go by
 _KEYBOARD = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
 _MOST_TOLD = 6  # keywords of a stand-in
+_KINDS = {  # of nouns, by the number of the file of WordNet that they come from
+    "04": "act", "05": "animal", "06": "object", "08": "body", "11": "act", "12": "feeling", "13": "food",
+    "15": "place", "17": "place", "18": "person", "20": "plant", "26": "feeling",
+}  # fmt: skip
+_OF_ITS_KIND = 0.75  # of the mentions of a noun, the rest in sentences that take every word
 _FUNCTION_WORDS = frozenset(
     """about also another being especially from have having into more most other over some someone something such than
     that their them they this those used usually very when where which while whose with without""".split()
@@ -33,10 +39,14 @@ _FUNCTION_WORDS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A training text and the known emojis it calls for, in the catalogue's spelling; none for a text without label."""
+    """A training text and the known emojis it calls for, in the catalogue's spelling; none for a text without label.
+
+    ``concept`` is the description of a stand-in that it calls for, as `stand_in` gives it.
+    """
 
     text: str
     emojis: tuple[str, ...]
+    concept: str = ""
 
 
 class Gate:
@@ -128,50 +138,94 @@ def authored(path: Path, catalog: Catalog) -> Iterator[tuple[str, Iterable[str]]
         yield question.text, question.emojis
 
 
+def messages(path: Path) -> Iterator[tuple[str, Iterable[str]]]:
+    """The authored messages, which are for training alone."""
+    with path.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            yield row["text"], row["emojis"].split()
+
+
 @dataclass(frozen=True, slots=True)
 class Synset:
-    """A concept of WordNet: words that mean it, its definition and sentences with it."""
+    """A concept of WordNet: words that mean it, its definition and sentences with it.
+
+    Of a noun also the kind ("animal", "food", ...) and, of the words, the ``nouns`` that mean this before all else.
+    """
 
     words: tuple[str, ...]
     definition: str
     examples: tuple[str, ...]
+    kind: str = ""
+    nouns: tuple[str, ...] = ()
 
 
 def wordnet(folder: Path) -> Iterator[Synset]:
-    """The concepts of WordNet (Princeton University; `data.*` files).
+    """The concepts of WordNet (Princeton University; `data.*` files, and `index.noun` for the order of senses).
 
     Names of people, places and species, which it writes with a capital, are left out of the words.
     """
+    first = {}
+    for line in _lines(folder / "index.noun"):
+        if not line.startswith("  "):  # the licence at the top
+            lemma, _, senses, *columns = line.split()
+            first[lemma] = columns[-int(senses)]
     for part in ("noun", "verb", "adj", "adv"):
         for line in _lines(folder / f"data.{part}", encoding="latin-1"):
-            if line.startswith("  "):  # the licence at the top
+            if line.startswith("  "):
                 continue
             fields, _, gloss = line.partition(" | ")
             columns = fields.split()
             forms = [columns[4 + 2 * i] for i in range(int(columns[3], 16))]
-            words = [re.sub(r"\(\w+\)$", "", form).replace("_", " ") for form in forms]
+            lemmas = dict.fromkeys(form for form in (re.sub(r"\(\w+\)$", "", f) for f in forms) if form.islower())
+            is_noun = part == "noun"
             yield Synset(
-                words=tuple(dict.fromkeys(word for word in words if word.islower())),
+                words=tuple(lemma.replace("_", " ") for lemma in lemmas),
                 definition=gloss.partition('"')[0].strip(" ;:"),
                 examples=tuple(re.findall(r'"([^"]+)"', gloss)),
+                kind=_KINDS.get(columns[1], "any") if is_noun else "",
+                nouns=tuple(m.replace("_", " ") for m in lemmas if is_noun and first[m] == columns[0]),
             )
 
 
-def stand_ins(gate: Gate, synsets: Iterable[Synset]) -> Iterator[str]:
-    """Concepts described as emojis are, "name: keyword, keyword": what training puts in the place of emojis to come.
+def stand_in(synset: Synset, gate: Gate) -> str:
+    """A concept described as emojis are, "name: keyword, keyword": what training puts in the place of an emoji to come.
 
-    The keywords are the other words for the concept and the longer words of its definition.
+    The keywords are the other words for the concept and the longer words of its definition. Empty when no word for it
+    may enter training.
     """
+    words = [word for word in synset.words if gate.admits(word)]
+    if not words:
+        return ""
+    told = [w for w in re.findall(r"\b[a-z]{4,}\b", synset.definition) if w not in _FUNCTION_WORDS and gate.admits(w)]
+    keywords = list(dict.fromkeys([*words[1:], *told]))[:_MOST_TOLD]
+    return f"{words[0]}: {', '.join(keywords)}" if keywords else words[0]
+
+
+def mentions(
+    synsets: Iterable[Synset], keywords: Iterable[Pair], carriers: dict[str, list[str]], gate: Gate, seed: int = 0
+) -> Iterator[Pair]:
+    """Sentences that name a thing: each concept, `MENTIONS` times by one of its nouns, and each keyword of emojis.
+
+    ``carriers`` are sentences with a slot, "{}", by the kind of noun; those of the kind "any" take every word.
+    """
+    generator = random.Random(seed)
     for synset in synsets:
-        words = [word for word in synset.words if gate.admits(word)]
-        if words:
-            told = [
-                w
-                for w in re.findall(r"\b[a-z]{4,}\b", synset.definition)
-                if w not in _FUNCTION_WORDS and gate.admits(w)
-            ]
-            keywords = list(dict.fromkeys([*words[1:], *told]))[:_MOST_TOLD]
-            yield f"{words[0]}: {', '.join(keywords)}" if keywords else words[0]
+        nouns = [word for word in synset.nouns if gate.admits(word)]
+        for _ in range(MENTIONS if nouns else 0):
+            kind = synset.kind if generator.random() < _OF_ITS_KIND else "any"
+            text = generator.choice(carriers[kind]).format(generator.choice(nouns))
+            yield Pair(text, (), stand_in(synset, gate))
+    for pair in keywords:
+        yield Pair(generator.choice(carriers["any"]).format(pair.text), pair.emojis)
+
+
+def carriers(path: Path) -> dict[str, list[str]]:
+    """The carrier sentences of a file with the columns kind and text, by kind."""
+    sentences: dict[str, list[str]] = {}
+    with path.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            sentences.setdefault(row["kind"], []).append(row["text"])
+    return sentences
 
 
 def fragments(texts: Sequence[str], each: int, seed: int = 0) -> Iterator[str]:
@@ -214,9 +268,10 @@ def _slip(word: str, generator: random.Random) -> str:
 def training_pairs(catalog: Catalog, corpora: Path, wordnet_folder: Path, data: Path) -> dict[str, list[Pair]]:
     """Everything the shipped encoder is trained on, by kind.
 
-    With labels: "keywords" (names too; with all who bear them), "questions" (authored), "tweets", "comments" (with an
-    emotion), "typos" (of keywords and questions). Without: "unlabelled" comments and WordNet's words and examples, its
-    "definitions", "stand-ins" for emojis to come, and "fragments" of all that.
+    With labels: "keywords" (names too; with all who bear them), "questions" (authored, and messages), "tweets",
+    "comments" (with an emotion), "typos" (of keywords and questions), "mentions" (of keywords, and of the stand-ins for
+    emojis to come). Without: "unlabelled" comments and WordNet's words, its "examples" and "definitions", the
+    "stand-ins" themselves, and "fragments" of all that.
 
     No dev or test question is among them, no validation tweet, and no label that emoji2vec validates or tests with.
     """
@@ -231,7 +286,11 @@ def training_pairs(catalog: Catalog, corpora: Path, wordnet_folder: Path, data: 
         return [p for p in pairs if normalize(p.text) not in held_out]
 
     def plain(texts: Iterable[str]) -> list[Pair]:
-        return allowed(gate.pairs((text, ()) for text in dict.fromkeys(texts)))
+        return once(Pair(text, ()) for text in texts)
+
+    def once(pairs: Iterable[Pair]) -> list[Pair]:
+        by_text = {pair.text: pair for pair in pairs}
+        return [p for p in by_text.values() if gate.admits(p.text) and normalize(p.text) not in held_out]
 
     tested = held_out_pairs(corpora, catalog)
     keywords: list[Pair] = []
@@ -240,19 +299,25 @@ def training_pairs(catalog: Catalog, corpora: Path, wordnet_folder: Path, data: 
     for pair in allowed(_merge(*map(gate.pairs, sources))):
         is_tested = any((pair.text, canonical(emoji)) in tested for emoji in pair.emojis)
         (tested_keywords if is_tested else keywords).append(pair)
-    synsets = list(wordnet(wordnet_folder))
+    asked = [*authored(data / "questions.csv", catalog), *messages(data / "messages.csv")]
     texts = {
         "keywords": keywords,
-        "questions": allowed(gate.pairs(authored(data / "questions.csv", catalog), whole=True)),
+        "questions": allowed(gate.pairs(asked, whole=True)),
         "tweets": allowed(gate.pairs(tweets(corpora), whole=True)),
         "comments": allowed(p for p in comments if p.emojis),
+    }
+    texts["typos"] = allowed(misspelled([*texts["keywords"], *texts["questions"]], gate))
+    synsets = list(wordnet(wordnet_folder))
+    texts |= {
         "unlabelled": [Pair(p.text, ()) for p in tested_keywords]
         + allowed(p for p in comments if not p.emojis)
-        + plain(text for synset in synsets for text in (*synset.words, *synset.examples)),
+        + plain(word for synset in synsets for word in synset.words),
+        "examples": plain(text for synset in synsets for text in synset.examples),
         "definitions": plain(synset.definition for synset in synsets),
-        "stand-ins": plain(stand_ins(gate, synsets)),
+        "stand-ins": plain(filter(None, (stand_in(synset, gate) for synset in synsets))),
+        "mentions": once(mentions(synsets, keywords, carriers(data / "carriers.csv"), gate)),
     }
-    long = ("tweets", "comments", "unlabelled", "definitions")
+    long = ("tweets", "comments", "unlabelled", "examples", "definitions")
     texts["fragments"] = plain(fragments([p.text for name in long for p in texts[name]], FRAGMENTS))
     return texts
 

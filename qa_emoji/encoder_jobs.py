@@ -106,8 +106,11 @@ def train_on(
 ) -> dict[str, Any]:
     """Train an encoder on what was gathered and save it; returns the sizes of the model.
 
+    Of several processes the first saves and is told of the steps.
+
     Without ``from_pieces`` the embedding sets out at random.
     """
+    from qa_emoji import distributed
     from qa_emoji.encoder import TextEncoderConfig
     from qa_emoji.training import train
 
@@ -121,10 +124,12 @@ def train_on(
         known_teacher=gathered.teacher,
         piece_vectors=gathered.pieces if from_pieces else None,
         checkpoint=checkpoint,
-        on_step=on_step,
+        on_step=on_step if distributed.is_first() else None,
     )
-    model.save(out)
-    gathered.tokenizer.save(out)
+    with distributed.first_alone():
+        if distributed.is_first():
+            model.save(out)
+            gathered.tokenizer.save(out)
     return dataclasses.asdict(model.config)
 
 
@@ -148,20 +153,22 @@ def train_encoder(
     ``vae`` is the shipped one when not given, ``teacher_cache`` a folder in ``work``; ``on_step`` is told how many
     steps are done and their losses. The rest is as for `gather`.
     """
+    from qa_emoji import distributed
     from qa_emoji.training import TextTrainingConfig
 
     config, vae = config or TextTrainingConfig(), vae or ExportedVAE()
     started = time.monotonic()
-    gathered = gather(
-        catalog,
-        corpora,
-        wordnet,
-        data=data,
-        image_source=image_source,
-        teacher_cache=teacher_cache or work / "teacher",
-        vae=vae,
-        on_text=on_text,
-    )
+    with distributed.first_alone():
+        gathered = gather(
+            catalog,
+            corpora,
+            wordnet,
+            data=data,
+            image_source=image_source,
+            teacher_cache=teacher_cache or work / "teacher",
+            vae=vae,
+            on_text=on_text,
+        )
     sizes = train_on(gathered, out, config=config, checkpoint=work / "encoder.safetensors", on_step=on_step)
     report = {
         "command": "make encoder CORPORA=folder",
@@ -173,8 +180,9 @@ def train_encoder(
         "machine": machine(),
         "metrics": dev_metrics(catalog, gathered.latents, data / "questions.csv", encoder=ExportedEncoder(out)),
     }
-    write_json(out / "training.json", report)
-    (work / "encoder.safetensors").unlink(missing_ok=True)
+    if distributed.is_first():
+        write_json(out / "training.json", report)
+        (work / "encoder.safetensors").unlink(missing_ok=True)
     return report
 
 

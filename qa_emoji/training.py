@@ -11,9 +11,12 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
+from qa_emoji import distributed
 from qa_emoji.catalog import Emoji
 from qa_emoji.corpora import Pair
 from qa_emoji.encoder import TextEncoder, TextEncoderConfig, pad
@@ -37,15 +40,16 @@ class TextTrainingConfig:
     Names outside the batch keep the code that was last computed, every ``refresh`` steps at least.
 
     ``stand_ins`` concepts, dressed as emojis, are candidates beside the known answers in each step, half of them near
-    the questions: they stand for emojis to come, which no question is pushed away from otherwise. One whose cosine to a
-    labelled question is above ``alike`` for the teacher is not counted as wrong.
+    the questions: they stand for emojis to come, which no question is pushed away from otherwise. A text that mentions
+    a concept is labelled with its stand-in, which is then among the candidates. A candidate whose cosine to a labelled
+    question, or to the stand-in that is its label, is above ``alike`` for the teacher is not counted as wrong.
 
     ``regression_weight`` is that of guessing the teacher's vector from the hidden layer, ``embedding_learning_rate``
     that of the embedding, which sets out with meanings. ``bfloat16`` computes the encoder's layers in that precision.
     """
 
     steps: int = 11_000
-    batch_size: int = 320
+    batch_size: int = 352
     learning_rate: float = 5e-3
     embedding_learning_rate: float = 2e-3
     temperature: float = 0.1
@@ -61,15 +65,17 @@ class TextTrainingConfig:
     distillation_weight: float = 1.0
     teacher_temperature: float = 0.03
     mixture: tuple[tuple[str, float], ...] = (
-        ("keywords", 0.22),
+        ("keywords", 0.14),
         ("typos", 0.03),
-        ("questions", 0.10),
-        ("tweets", 0.13),
-        ("comments", 0.05),
-        ("unlabelled", 0.20),
-        ("definitions", 0.08),
-        ("stand-ins", 0.05),
-        ("fragments", 0.14),
+        ("questions", 0.22),
+        ("tweets", 0.12),
+        ("comments", 0.03),
+        ("unlabelled", 0.10),
+        ("examples", 0.04),
+        ("definitions", 0.06),
+        ("stand-ins", 0.03),
+        ("mentions", 0.15),
+        ("fragments", 0.08),
     )
     bfloat16: bool = True
     seed: int = 0
@@ -124,9 +130,10 @@ class Neighbourhoods:
 @dataclass(frozen=True)
 class _Batch:
     ids: list[list[int]]  # pieces of each of n texts
-    accepted: Tensor  # (n, m): how the target is shared among known emojis; rows of zeros have no label
-    labelled: np.ndarray  # the rows that have one, in random order
+    accepted: Tensor  # (n, m + s): how the target is shared among known emojis and stand-ins; of zeros without a label
+    labelled: np.ndarray  # the rows that have one, those labelled with emojis first and in random order
     answers: np.ndarray  # an accepted known emoji of each of the first of those rows, for the in-batch loss
+    alike: Tensor  # (n, m + s) bool: candidates that are too much like the text to be wrong
     stand_ins: list[list[int]]  # pieces of s concepts that are candidates too
     taught: np.ndarray  # which texts the teacher has read
     vectors: Tensor  # (taught, d): the teacher's vectors of those
@@ -149,6 +156,8 @@ class _Batches:
         self.labels = {
             name: [[self.column[e] for e in p.emojis] for p in corpus.pairs] for name, corpus in corpora.items()
         }
+        concepts = {p.text: i for i, p in enumerate(corpora[STAND_INS].pairs)} if neighbourhoods else {}
+        self.concepts = {name: [concepts.get(p.concept, -1) for p in corpus.pairs] for name, corpus in corpora.items()}
         self.teacher = {name: corpus.teacher for name, corpus in corpora.items()}
         self.chances = {name: corpus.chances() for name, corpus in corpora.items()}
         self.known_teacher = known_teacher
@@ -158,6 +167,7 @@ class _Batches:
         """A batch of the configured mixture."""
         ids: list[list[int]] = []
         labels: list[list[int]] = []
+        concepts: list[int] = []
         taught: list[int] = []
         vectors: list[np.ndarray] = [np.zeros((0, 0 if self.known_teacher is None else self.known_teacher.shape[1]))]
         for name, share in config.mixture:
@@ -167,32 +177,55 @@ class _Batches:
                 vectors.append(teacher[rows])
             ids += [self.ids[name][i] for i in rows]
             labels += [self.labels[name][i] for i in rows]
+            concepts += [self.concepts[name][i] for i in rows]
         read = np.concatenate(vectors, dtype=np.float32)
-        candidates = self.known_teacher
-        stand_ins: list[list[int]] = []
-        if self.neighbourhoods is not None and candidates is not None:
-            chosen = self.neighbourhoods.draw(read, config.stand_ins, generator)
-            stand_ins = [self.ids[STAND_INS][i] for i in chosen]
-            candidates = np.concatenate([candidates, self.neighbourhoods.vectors[chosen]])
-        accepted = torch.zeros(len(ids), len(self.column) + len(stand_ins))
+        of_emojis = generator.permutation([row for row, columns in enumerate(labels) if columns])
+        of_concepts = np.flatnonzero(np.array(concepts) >= 0)[: config.stand_ins]
+        asked, place = np.unique(np.array(concepts)[of_concepts], return_inverse=True)
+        stand_ins = self._stand_ins(asked, read, config.stand_ins, generator)
+        candidates = self._vectors(stand_ins)
+        cosines = torch.from_numpy(read @ candidates.T)
+        first = len(self.column)
+        accepted = torch.zeros(len(ids), first + len(stand_ins))
         for row, columns in enumerate(labels):
             if columns:
                 accepted[row, columns] = 1 / len(columns)
-        labelled = generator.permutation([row for row, columns in enumerate(labels) if columns])
-        answers = np.array([generator.choice(labels[row]) for row in labelled[: config.siamese_batch]])
-        cosines = torch.from_numpy(read @ (read[:0] if candidates is None else candidates).T)
+        accepted[of_concepts, first + place] = 1
+        alike = torch.zeros(accepted.shape, dtype=torch.bool)
+        if len(stand_ins):
+            alike[taught, first:] = cosines[:, first:] > config.alike
+            alike[of_concepts] |= torch.from_numpy(candidates[first + place] @ candidates.T > config.alike)
         return _Batch(
-            ids, accepted, labelled, answers, stand_ins, np.array(taught, dtype=int), torch.from_numpy(read), cosines
+            ids=ids,
+            accepted=accepted,
+            labelled=np.concatenate([of_emojis, of_concepts]).astype(int),
+            answers=np.array([generator.choice(labels[row]) for row in of_emojis[: config.siamese_batch]]),
+            alike=alike & (accepted == 0),
+            stand_ins=[self.ids[STAND_INS][i] for i in stand_ins],
+            taught=np.array(taught, dtype=int),
+            vectors=torch.from_numpy(read),
+            teacher=cosines,
         )
+
+    def _stand_ins(self, asked: np.ndarray, near: np.ndarray, n: int, generator: np.random.Generator) -> np.ndarray:
+        """At most n stand-ins: those asked for first, then others near what was asked, and from anywhere."""
+        if self.neighbourhoods is None:
+            return asked
+        others = self.neighbourhoods.draw(near, n - len(asked), generator) if len(asked) < n else asked
+        return np.concatenate([asked, np.setdiff1d(others, asked)])
+
+    def _vectors(self, stand_ins: np.ndarray) -> np.ndarray:
+        """The teacher's vectors of all candidates: known emojis, and these stand-ins."""
+        if self.known_teacher is None:
+            return np.zeros((len(self.column), 0), dtype=np.float32)
+        if self.neighbourhoods is None:
+            return self.known_teacher
+        return np.concatenate([self.known_teacher, self.neighbourhoods.vectors[stand_ins]])
 
 
 def encode_ragged(model: TextEncoder, ids: Sequence[Sequence[int]], parts: int = 4) -> Tensor:
     """Codes of texts of mixed length, (n, 16), in the order given: encoded in parts of like length to save padding."""
-    return model.code(_hidden(model, ids, parts))
-
-
-def _hidden(model: TextEncoder, ids: Sequence[Sequence[int]], parts: int = 4) -> Tensor:
-    return model.hidden(features_of(model, ids, parts))
+    return model.head(features_of(model, ids, parts))
 
 
 def features_of(model: TextEncoder, ids: Sequence[Sequence[int]], parts: int) -> Tensor:
@@ -200,6 +233,20 @@ def features_of(model: TextEncoder, ids: Sequence[Sequence[int]], parts: int) ->
     order = np.argsort([len(row) for row in ids], kind="stable")
     features = [model.features(pad([ids[i] for i in part])) for part in np.array_split(order, parts) if len(part)]
     return torch.cat(features)[torch.from_numpy(np.argsort(order, kind="stable"))]
+
+
+class _Pass(nn.Module):
+    """An encoder, and what guesses the teacher's vectors from its hidden layer, over a batch."""
+
+    def __init__(self, model: TextEncoder, guess: nn.Linear):
+        super().__init__()
+        self.model, self.guess = model, guess
+
+    def forward(self, ids: Sequence[Sequence[int]], taught: np.ndarray) -> tuple[Tensor, Tensor]:
+        """Codes of n texts, (n, 16), and guesses for the taught ones, (taught, d)."""
+        features = distributed.together(features_of(self.model, distributed.part(ids), parts=6), len(ids))
+        hidden = self.model.hidden(features)
+        return self.model.code(hidden).float(), self.guess(hidden[taught]).float()
 
 
 def train(
@@ -215,7 +262,7 @@ def train(
     checkpoint: str | Path | None = None,
     on_step: Callable[[int, dict[str, float]], None] | None = None,
 ) -> TextEncoder:
-    """Train a text encoder.
+    """Train a text encoder; among several processes (`qa_emoji.distributed`), each of which returns the same.
 
     Args:
         corpora: texts by the names in ``config.mixture``.
@@ -234,11 +281,13 @@ def train(
     model, guess = _new(model_config, dim, config.seed)
     if piece_vectors is not None:
         model.start_from(torch.from_numpy(piece_vectors), torch.tensor(tokenizer.log_probabilities))
-    trained, optimizer = nn.ModuleDict({"model": model, "guess": guess}), _optimizer(model, guess)
+    trained, optimizer = _Pass(model, guess), _optimizer(model, guess)
     settings = dataclasses.asdict(config) | dataclasses.asdict(model_config)
     saved = Checkpoint(checkpoint, settings | _digests(corpora, known_codes)) if checkpoint else None
     done = saved.resume(trained, optimizer) if saved else 0
-    stand_ins = corpora[STAND_INS].teacher if config.stand_ins and STAND_INS in corpora else None
+    run = DistributedDataParallel(trained, broadcast_buffers=False) if dist.is_initialized() else trained
+    uses_stand_ins = config.stand_ins and STAND_INS in corpora and known_teacher is not None
+    stand_ins = corpora[STAND_INS].teacher if uses_stand_ins else None
     near = None if stand_ins is None else Neighbourhoods(stand_ins, seed=config.seed)
     batches = _Batches(corpora, known, tokenizer, known_teacher, near)
     images = torch.from_numpy(known_codes)
@@ -255,8 +304,7 @@ def train(
         with torch.random.fork_rng():
             torch.manual_seed(config.seed * config.steps + step)  # dropout, which draws from torch's global generator
             with torch.autocast("cpu", torch.bfloat16, enabled=config.bfloat16):
-                hidden = _hidden(model.train(), batch.ids + texts + batch.stand_ins, parts=6)
-                encoded, guessed = model.code(hidden).float(), guess(hidden[batch.taught]).float()
+                encoded, guessed = run.train()(batch.ids + texts + batch.stand_ins, batch.taught)
         questions, answers, others = encoded.split([len(batch.ids), len(texts), len(batch.stand_ins)])
         answers, others = F.normalize(answers), F.normalize(others)
         once, first = np.unique(batch.answers, return_index=True)
@@ -265,16 +313,15 @@ def train(
         shares = torch.from_numpy(draw.choice(config.image_shares, size=(len(looks), 1)).astype(np.float32))
         codes = shares * looks + (1 - shares) * torch.cat([names, others])
         losses = _losses(batch, questions, answers, codes, config, draw)
-        if len(batch.taught):
-            miss = 1 - F.cosine_similarity(guessed, batch.vectors).mean()
-            losses["regression"] = config.regression_weight * miss
+        losses["regression"] = config.regression_weight * (1 - F.cosine_similarity(guessed, batch.vectors)).sum()
+        losses["regression"] /= max(1, len(guessed))
         loss = torch.stack(list(losses.values())).sum()
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(trained.parameters(), 1.0)
         optimizer.step()
         names = names.detach()
-        if saved and (step + 1) % config.refresh == 0:
+        if saved and (step + 1) % config.refresh == 0 and distributed.is_first():
             saved.save(step + 1, trained, optimizer)
         if on_step:
             on_step(step + 1, {name: value.item() for name, value in losses.items()})
@@ -325,7 +372,7 @@ def _losses(
     elif config.loss == "contrastive":
         targets = in_batch_targets(right, accepted[:n])
         losses["in-batch"] = config.siamese_weight * contrastive(asked[:n], answer_texts, targets, config.temperature)
-        losses["all known"] = contrastive(asked, codes, accepted, config.temperature, _alike(batch, config.alike))
+        losses["all known"] = contrastive(asked, codes, accepted, config.temperature, batch.alike[batch.labelled])
     else:
         raise ValueError(f"loss should be 'contrastive' or 'triplet', not {config.loss!r}.")
     if len(batch.taught):
@@ -333,15 +380,6 @@ def _losses(
             questions[batch.taught], codes, batch.teacher, config.temperature, config.teacher_temperature
         )
     return losses
-
-
-def _alike(batch: _Batch, least: float) -> Tensor:
-    """Which stand-ins are no wrong answer to each labelled question, for the teacher: (labelled, m + s) bool."""
-    alike = torch.zeros(len(batch.ids), batch.accepted.shape[1], dtype=torch.bool)
-    known = batch.accepted.shape[1] - len(batch.stand_ins)
-    if len(batch.stand_ins):
-        alike[batch.taught, known:] = batch.teacher[:, known:] > least
-    return alike[batch.labelled]
 
 
 def _answer_ids(emoji: Emoji, tokenizer: Tokenizer, draw: np.random.Generator) -> list[int]:

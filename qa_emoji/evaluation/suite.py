@@ -166,9 +166,11 @@ def suite_datasets(
 
 def question_dataset(file: Path, split: str, ranker: EmojiRanker, catalog: Catalog, others: Sequence[str]) -> Dataset:
     """The authored questions of a split for our ranker and the named peers; those that learn do so from the known
-    labels of the training split."""
+    labels of the training split, and from the messages beside it if there are some."""
 
-    def learned() -> Iterator[tuple[str, list[str]]]:
+    def learned() -> Iterator[tuple[str, Iterable[str]]]:
+        if (messages := Path(file).with_name("messages.csv")).exists():
+            yield from readers.messages(messages)
         for question in questions.load(file, catalog, "train"):
             if known := [e for e in question.emojis if catalog[e].known]:
                 yield question.text, known

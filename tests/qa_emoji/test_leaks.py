@@ -10,7 +10,7 @@ import pytest
 
 from qa_emoji import corpora, encoder_jobs, jobs, paths, questions, training, vae_jobs
 from qa_emoji.catalog import canonical
-from qa_emoji.corpora import Gate, Pair
+from qa_emoji.corpora import MENTIONS, Gate, Pair, Synset, mentions
 from qa_emoji.encoder import TextEncoderConfig
 from qa_emoji.tokenizer import Tokenizer, normalize
 from vae.training import TrainingConfig
@@ -36,6 +36,9 @@ def folder(tmp_path_factory) -> Path:
         "wordnet/data.verb": "00001 29 v 01 bow_out(p) 0 000 00 | remove oneself\n",
         "wordnet/data.adj": "",
         "wordnet/data.adv": "",
+        "wordnet/index.noun": "  1 licence\nnew_york n 1 0 1 0 00002\ntoy_boat n 2 0 2 0 00009 00001\nyo-yo n 1 0 1 0 00001\n",
+        "data/messages.csv": "text,emojis\nsweet dreams,😴\nheld  back,😴\nso soft,🧸 😴\nrain on the way,🌧️ 🌂\n",
+        "data/carriers.csv": "kind,text\nany,see the {}\nobject,give me my {}\nplace,go to {}\n",
         "data/goemotions.csv": "emotion,emojis\njoy,😀\nlove,😍 🥰\n",
     }  # fmt: skip
     for name, content in files.items():
@@ -85,16 +88,41 @@ def test_what_the_readers_keep_and_drop(pairs):
         "left",
         "it is a day",
         "toy boat",
-        "he bought a toy",
         "bow out",
     }
+    assert [p.text for p in pairs["examples"]] == ["he bought a toy"]
     assert {p.text for p in pairs["definitions"]} == {
         "a toy",
         "a city of many people on an island in a river",
         "remove oneself",
     }
     assert {p.text for p in pairs["stand-ins"]} == {"toy boat", "bow out: remove, oneself"}
+    asked = {p.text: p.emojis for p in pairs["questions"]}
+    assert asked["rain on the way"] == ("🌧️", "🌂")
+    assert not {"held  back", "so soft"} & set(asked)
+    mentioned = {p.text: p.emojis for p in pairs["mentions"]}
+    assert mentioned["see the cheese slice"] == ("🍕",)
+    assert not any("toy boat" in text for text in mentioned), "its first sense is another"
+    assert not any("yo-yo" in p.text for part in pairs.values() for p in part)
+    assert len(pairs["typos"]) > 1000
     assert {len(p.text.split()) for p in pairs["fragments"]} <= {2, 3, 4, 5, 6}
+
+
+def test_every_corpus_of_the_mixture_is_read(pairs):
+    assert {name for name, _ in training.TextTrainingConfig().mixture} == set(pairs)
+
+
+def test_what_is_mentioned(catalog):
+    synsets = [
+        Synset(("heron", "wader"), "a large bird", (), "animal", ("heron",)),
+        Synset(("yo-yo",), "a toy", (), "object", ("yo-yo",)),
+        Synset(("bank",), "a slope", (), "place", ()),
+        Synset(("run",), "move fast", ()),
+    ]
+    carriers = {"animal": ["feed the {}"], "any": ["feed the {}"]}
+    mentioned = list(mentions(synsets, [Pair("frog", ("🐸",))], carriers, Gate(catalog)))
+    heron = Pair("feed the heron", (), "heron: wader, large, bird")
+    assert mentioned == [*[heron] * MENTIONS, Pair("feed the frog", ("🐸",))]
 
 
 def test_no_label_that_emoji2vec_tests_with_is_trained_on(pairs):

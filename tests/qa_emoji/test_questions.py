@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import csv
 import re
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -45,6 +47,20 @@ def near_duplicates(texts, threshold=0.75) -> list[tuple[str, str]]:
 
 def test_no_near_duplicates(asked):
     assert near_duplicates(q.text for q in asked) == []
+
+
+def test_messages_are_known_and_near_no_held_out_question(asked, catalog):
+    with Path("data/messages.csv").open(encoding="utf-8", newline="") as file:
+        messages = list(csv.DictReader(file))
+    assert len(messages) > 2000
+    texts = [row["text"] for row in messages]
+    assert near_duplicates(texts) == []
+    held_out = {q.text for q in asked if q.split != "train"}
+    assert not [pair for pair in near_duplicates([*held_out, *texts]) if set(pair) & held_out]
+    for row in messages:
+        emojis = row["emojis"].split()
+        assert 1 <= len(set(emojis)) == len(emojis) <= questions.MOST_ACCEPTED, row
+        assert all(catalog[e].known and catalog[e].is_base_form for e in emojis), row
 
 
 def test_near_duplicates_are_found():

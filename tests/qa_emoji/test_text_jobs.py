@@ -36,6 +36,7 @@ def folder(tmp_path_factory):
     (folder / "wikiqa" / "dev.tsv").write_text(lines(TOPICS, ["what"]))
     nouns = "".join(f'0000{i} 18 n 01 {t}_x 0 000 | a {t} of note; "it is a {t}"\n' for i, t in enumerate(TOPICS))
     (folder / "data.noun").write_text("  1 licence\n" + nouns)
+    (folder / "index.noun").write_text("".join(f"{t}_x n 1 0 1 0 0000{i}\n" for i, t in enumerate(TOPICS)))
     for part in ("verb", "adj", "adv"):
         (folder / f"data.{part}").write_text("")
     return folder

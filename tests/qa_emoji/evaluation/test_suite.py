@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from qa_emoji import corpora as readers
 from qa_emoji import evaluation_cli, questions
 from qa_emoji.evaluation import judgements, suite
 from qa_emoji.evaluation.suite import Dataset
@@ -99,13 +102,16 @@ def test_an_earlier_run_is_compared_with_itself(found, catalog, ranker):
         suite.evaluate([dataset], catalog, about={}, earlier=found.run.assign(system="other"))
 
 
-def test_the_svm_learns_from_known_labels_of_the_training_split(ranker, catalog, monkeypatch):
+def test_the_svm_learns_from_messages_and_the_known_labels_of_the_training_split(ranker, catalog, monkeypatch):
     learned: list = []
     monkeypatch.setattr(suite.peers, "linear_svm", learned.extend)
     suite.question_dataset(FILE, "dev", ranker, catalog, ["svm"]).systems["TF-IDF + SVM"]()
     train = {q.text: q.emojis for q in questions.load(FILE, catalog, "train")}
-    assert len(learned) == len(train)
-    for text, emojis in learned:
+    messages = list(readers.messages(Path(FILE).with_name("messages.csv")))
+    assert len(messages) > 2000
+    assert learned[: len(messages)] == messages
+    assert len(learned) == len(messages) + len(train)
+    for text, emojis in learned[len(messages) :]:
         assert emojis == [e for e in train[text] if catalog[e].known]
 
 
