@@ -186,6 +186,9 @@ class CodeIndex:
             self._everything = among = _Compared(keys, np.ascontiguousarray(self.codes(keys).T))
         if within is not None:
             among = within.pick(among)
+        if len(codes) == 1 and k <= len(among.keys):
+            cosines, columns = _greatest(codes @ among.codes, k)
+            return cosines, among.keys[columns]
         best = np.full((len(codes), k), -np.inf, dtype=np.float32)
         found = np.full((len(codes), k), -1, dtype=np.int64)
         at_once = max(1, _CACHED_COSINES // max(1, len(among.keys)))
@@ -207,10 +210,17 @@ def _greatest(values: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         best = np.take_along_axis(values, columns, axis=1)
         order = np.argsort(-best, axis=1, kind="stable")
         return np.take_along_axis(best, order, axis=1), np.take_along_axis(columns, order, axis=1)
+    if len(values) == 1:  # numbers in lists: three times as fast as arrays of one number
+        row, greatest, places = values[0], [], []
+        for _ in range(k):
+            places.append(at := int(row.argmax()))
+            greatest.append(row[at])
+            row[at] = -np.inf
+        return np.array([greatest], dtype=values.dtype), np.array([places], dtype=np.intp)
     best, columns = np.empty((len(values), k), dtype=values.dtype), np.empty((len(values), k), dtype=np.intp)
-    every = np.arange(len(values)) if len(values) > 1 else 0  # of one row, numbers are faster than arrays of one
+    every = np.arange(len(values))
     for place in range(k):
-        at = values.argmax(axis=1) if len(values) > 1 else int(values.argmax())
+        at = values.argmax(axis=1)
         columns[:, place], best[:, place] = at, values[every, at]
         values[every, at] = -np.inf
     return best, columns

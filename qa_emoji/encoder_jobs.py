@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from qa_emoji.ranker import EmojiRanker
     from qa_emoji.training import Corpus, TextTrainingConfig
 
-COPIES = ("fragments", "typos")  # corpora made of others
-UNTAUGHT = ("typos",)  # what the teacher does not read
+COPIES = ("fragments", "mentions", "typos")  # corpora made of others
+UNTAUGHT = ("mentions", "typos")  # what the teacher does not read
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,8 @@ def refine(
     Returns:
         (n, d) float32.
     """
+    if not steps:
+        return means
     parts = range(0, len(means), _BATCH)
     refined = [
         _refine(decode, images[at : at + _BATCH], means[at : at + _BATCH], prior_weight / 2, bound, steps)
