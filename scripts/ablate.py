@@ -68,7 +68,8 @@ def main(corpora: Path, wordnet: Path, images: str, steps: int, only: tuple[str,
     done = json.loads(out.read_text()) if out.is_file() else {}
     gathered = None
     for name in only or rows:
-        if done.get(name, {}).get("steps") == steps:
+        config = json.loads(json.dumps(dataclasses.asdict(rows[name])))  # as it is read again
+        if done.get(name, {}).get("config") == config:
             continue
         gathered = gathered or encoder_jobs.gather(
             catalog,
@@ -92,7 +93,7 @@ def main(corpora: Path, wordnet: Path, images: str, steps: int, only: tuple[str,
         figures = encoder_jobs.dev_metrics(
             catalog, gathered.latents, data / "questions.csv", encoder=ExportedEncoder(folder)
         )
-        done[name] = {"steps": steps, "metrics": figures}
+        done[name] = {"config": config, "metrics": figures}
         jobs.write_json(out, done)
     click.echo(_table({name: done[name]["metrics"] for name in rows if name in done}))
 

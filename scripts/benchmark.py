@@ -123,8 +123,7 @@ def svm(ranker: EmojiRanker) -> Answering:
     """TF-IDF and a linear SVM, of the authored training questions."""
     from qa_emoji.evaluation.peers import linear_svm
 
-    asked = questions.load(catalog_file().with_name("questions.csv"), Catalog.load())
-    model, among = linear_svm([(q.text, q.emojis) for q in asked if q.split == "train"]), candidates()
+    model, among = linear_svm([(q.text, q.emojis) for q in learned()]), candidates()
     return lambda texts, k: model(texts, among, k)
 
 
@@ -154,12 +153,15 @@ def fasttext(ranker: EmojiRanker) -> Answering:
 
     import fasttext as library
 
-    asked = questions.load(catalog_file().with_name("questions.csv"), Catalog.load())
     with tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as file:
-        file.writelines(f"__label__{q.accepted[0]} {q.text}\n" for q in asked if q.split == "train")
+        file.writelines(f"__label__{q.emojis[0]} {q.text}\n" for q in learned())
         file.flush()
         model = library.train_supervised(file.name, epoch=1, verbose=0)
     return lambda texts, k: [model.predict(text, k=k) for text in texts]
+
+
+def learned() -> list[questions.Question]:
+    return questions.load(catalog_file().with_name("questions.csv"), Catalog.load(), "train")
 
 
 def candidates() -> list[Emoji]:
