@@ -105,10 +105,9 @@ class EmojiRanker:
         current = self._current()
         index, selector = current.index, self._selector(current, sources, candidates)
         (scores,), (keys,) = index.nearest(self.encode([text]), k, selector)
-        rows, codes = index.at(keys[keys >= 0])
-        found = [  # each made once: a copy costs more than the search
-            Answer(row.id, row.emoji, row.name, row.source, score, rank, code, row.latent, self.vae)
-            for rank, (row, score, code) in enumerate(zip(rows, scores.tolist(), codes, strict=False), 1)
+        found = [
+            Answer(answer.id, answer.emoji, answer.name, answer.source, score, rank, code, answer.latent, self.vae)
+            for rank, (score, (answer, code)) in enumerate(zip(scores.tolist(), current.rows(keys), strict=False), 1)
         ]
         if not fresh:
             return found
@@ -217,6 +216,23 @@ class _OfVersion:
             for spelling in {answer.id, answer.emoji or answer.id}:
                 self.by_spelling.setdefault(_spelling(spelling), []).append(answer.id)
         self._selectors: dict[tuple[str, ...], Filter | None] = {}
+        self._rows: dict[int, tuple[Answer, np.ndarray]] = {}
+
+    def rows(self, keys: np.ndarray) -> list[tuple[Answer, np.ndarray]]:
+        """The answers of keys (n,) and their codes, up to the first key of -1, which stands for none.
+
+        They are kept once asked for: few are, again and again, and asking FAISS costs as much as a search here.
+        """
+        found = []
+        for key in keys.tolist():
+            if key < 0:
+                break
+            if (row := self._rows.get(key)) is None:
+                (answer,), codes = self.index.at(np.array([key]))
+                codes.flags.writeable = False
+                self._rows[key] = row = answer, codes[0]
+            found.append(row)
+        return found
 
     @functools.cached_property
     def illustrator(self) -> Illustrator:

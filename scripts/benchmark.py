@@ -84,6 +84,7 @@ def main(
     index_sizes = [1000] if smoke else [int(size) for size in sizes.split(",")]
     figures: dict[str, Any] = {"machine": machine(), "left out": missing}
     figures["latency"] = latency(systems, texts[:few], rounds)
+    figures["profile"] = profile(ranker, texts[:few], rounds)
     figures["throughput"] = throughput(systems, texts[: 20 * few], rounds)
     figures["process"] = process(1 if smoke else rounds, torch="torch" in systems)
     figures["drawing"] = drawing(ranker, texts[: 1 if smoke else 20], rounds, torch="torch" in systems)
@@ -201,6 +202,22 @@ def latency(systems: dict[str, Answering], texts: Sequence[str], rounds: int) ->
     return rows
 
 
+def profile(ranker: EmojiRanker, texts: Sequence[str], rounds: int) -> Rows:
+    """Microseconds of what one text passes through, each step alone; the whole includes the steps."""
+    codes = {text: ranker.encode([text]) for text in texts}
+    steps: dict[str, Callable[[str], object]] = {
+        "text to pieces": ranker.encoder.tokenizer.encode,
+        "text to a code": lambda text: ranker.encode([text]),
+        "search among all answers": lambda text: ranker.index.nearest(codes[text], 10, None),
+        "rank, the whole": lambda text: ranker.rank(text, 10),
+    }
+    rows = []
+    for name, step in steps.items():
+        taken = by_turns({text: lambda s=step, t=text: s(t) for text in texts}, rounds)  # type: ignore[misc]
+        rows.append({"step": name, "us": spread([np.median(seconds) for seconds in taken.values()], 1e6)})
+    return rows
+
+
 def throughput(systems: dict[str, Answering], texts: Sequence[str], rounds: int) -> Rows:
     """Texts a second, k=5: the slow ones of them are asked fewer."""
     parts = {name: texts if name in ("qa-emoji", "torch") else texts[: len(texts) // 10] for name in systems}
@@ -236,9 +253,16 @@ def python(program: str) -> str:
 
 
 def drawing(ranker: EmojiRanker, texts: Sequence[str], rounds: int, *, torch: bool) -> Rows:
-    """Milliseconds of drawing; decoding and painting also in torch."""
+    """Milliseconds of drawing and of its steps; decoding and painting also in torch."""
     codes = np.random.default_rng(0).standard_normal((64, 16)).astype(np.float32)
-    actions: dict[str, Action] = {"64 pictures decoded and painted": lambda: ranker.vae.draw(codes)}
+    pictures = ranker.vae.draw(codes[:16])
+    actions: dict[str, Action] = {
+        "64 pictures decoded and painted": lambda: ranker.vae.draw(codes),
+        "16 pictures decoded": lambda: ranker.vae.decode(codes[:16]),
+        "16 pictures decoded and painted": lambda: ranker.vae.draw(codes[:16]),
+        "16 pictures encoded again": lambda: ranker.vae.encode(pictures, steps=0),
+        "16 pictures judged": lambda: ranker.vae.judge(pictures),
+    }
     if torch:
         import torch as library
 
@@ -258,7 +282,7 @@ def drawing(ranker: EmojiRanker, texts: Sequence[str], rounds: int, *, torch: bo
     taken = by_turns(actions, rounds)
     fresh = [seconds for text in texts for seconds in taken.pop(text)]
     rows = [
-        {"what": name, "ms": spread(seconds, 1e3), "pictures a second": f"{64 / np.median(seconds):.0f}"}
+        {"what": name, "ms": spread(seconds, 1e3), "pictures a second": f"{int(name[:2]) / np.median(seconds):.0f}"}
         for name, seconds in taken.items()
     ]
     return [*rows, {"what": "rank with fresh=4", "ms": spread(fresh, 1e3), "pictures a second": ""}]
