@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, BinaryIO, TextIO
 
 import numpy as np
 
+from qa_emoji import durable
 from qa_emoji.answer_columns import DECIMALS, SHAPES, AnswerColumns, Hit
-from qa_emoji.parts import Parts, held, publish
+from qa_emoji.parts import Parts, held
 from qa_emoji.ranker import DEFAULT_SOURCES, EmojiRanker
 from qa_emoji.tables import Chunk, Table, format_of
 from qa_emoji.text_tables import TextTable
@@ -228,7 +229,7 @@ def rank_shard(
             whole = shard.work / "whole.partial"
             with whole.open("wb") as out:
                 writer.join(parts.answers(), out)
-            publish(whole, shard.target)
+            durable.publish(whole, shard.target)
             parts.finish(shard.target)
         rejected = sum(part.rejected for part in parts.done)
         return Done(sum(part.rows for part in parts.done) - rejected, rejected)
@@ -250,7 +251,7 @@ def publish_rejects(source: Path, target: Path, shards: list[Shard], rejects: Pa
                 writer.writerow([shard.source.relative_to(source).as_posix(), *row] if of_folder else row)
                 rejected += 1
     if rejected:
-        publish(beside, rejects)
+        durable.publish(beside, rejects)
     else:
         rejects.unlink(missing_ok=True)
     shutil.rmtree(parts_folder(target))
@@ -315,7 +316,7 @@ def _output(target: Path | None) -> Iterator[BinaryIO]:
     try:
         with beside.open("wb") as out:
             yield out
-        publish(beside, target)
+        durable.publish(beside, target)
     finally:
         beside.unlink(missing_ok=True)
 

@@ -17,6 +17,8 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from qa_emoji import durable
+
 _IDENTITY, _JOURNAL, _FINISHED, _LOCK = "job.json", "journal.jsonl", "finished.json", "lock"
 _OTHER = {  # what differs when a job cannot go on
     "input": "another input",
@@ -84,7 +86,7 @@ class Parts:
             if file.is_file() and file.name != _LOCK:
                 file.unlink()
         self.done = []
-        write_durably(self._folder / _IDENTITY, json.dumps(identity).encode())
+        durable.write(self._folder / _IDENTITY, json.dumps(identity).encode())
 
     def discard_when_empty(self) -> None:
         """Leave nothing when there is nothing to go on with."""
@@ -97,9 +99,9 @@ class Parts:
         """Put a part on the disk, then into the journal."""
         at = len(self.done)
         lines = _csv(rejects)
-        write_durably(self._answers(at), answers)
+        durable.write(self._answers(at), answers)
         if rejects:
-            write_durably(self._rejects(at), lines)
+            durable.write(self._rejects(at), lines)
         part = Part(rows, len(rejects), zlib.crc32(answers), zlib.crc32(lines))
         with (self._folder / _JOURNAL).open("a", encoding="utf-8") as journal:
             journal.write(json.dumps(asdict(part)) + "\n")
@@ -120,7 +122,7 @@ class Parts:
 
     def finish(self, target: Path) -> None:
         """Remember that the target is whole; the answers need not be kept any longer."""
-        write_durably(self._folder / _FINISHED, json.dumps({"bytes": target.stat().st_size}).encode())
+        durable.write(self._folder / _FINISHED, json.dumps({"bytes": target.stat().st_size}).encode())
         for at in range(len(self.done)):
             self._answers(at).unlink(missing_ok=True)
 
@@ -160,7 +162,7 @@ class Parts:
             parts.append(part)
         kept = "".join(json.dumps(asdict(part)) + "\n" for part in parts)
         if kept != journal:
-            write_durably(self._folder / _JOURNAL, kept.encode())
+            durable.write(self._folder / _JOURNAL, kept.encode())
         return parts
 
     def _answers(self, at: int) -> Path:
@@ -168,29 +170,6 @@ class Parts:
 
     def _rejects(self, at: int) -> Path:
         return self._folder / f"{at:06d}.rejects.csv"
-
-
-def write_durably(path: Path, content: bytes) -> None:
-    """Write a file so that it is whole or not there, also after a power cut."""
-    beside = path.with_name(path.name + ".partial")
-    with beside.open("wb") as file:
-        file.write(content)
-    publish(beside, path)
-
-
-def publish(beside: Path, path: Path) -> None:
-    """Put a written file in its place in one step, on the disk when this returns."""
-    _sync(beside)
-    os.replace(beside, path)
-    _sync(path.parent)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _csv(rows: Sequence[tuple[int, str]]) -> bytes:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from qa_emoji import questions
+from qa_emoji import markdown, questions
 from qa_emoji.catalog import Catalog, Emoji
 from qa_emoji.cosine import unit_rows
 from qa_emoji.fusion import read_images
@@ -93,7 +93,7 @@ def measure(
 
 def as_markdown(report: dict[str, Any]) -> str:
     """A table for each section."""
-    lines = [", ".join(f"{count} {what}" for what, count in report["n"].items())]
+    parts = [", ".join(f"{count} {what}" for what, count in report["n"].items())]
     for name, table in report.items():
         if name == "n":
             continue
@@ -101,11 +101,9 @@ def as_markdown(report: dict[str, Any]) -> str:
         measures = list(dict.fromkeys(m for row in rows.values() for m in row))
         if name == "trade-off":
             measures = [m for m in measures if m in TRADED or m.startswith(TRADED)]
-        lines += ["", f"**{name}**", "", f"| | {' | '.join(measures)} |", "|---|" + "---:|" * len(measures)]
-        for label, row in rows.items():
-            cells = [f"{row[m]:.4g}" if m in row else "" for m in measures]
-            lines.append(f"| {label} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+        cells = [[label, *(f"{row[m]:.4g}" if m in row else "" for m in measures)] for label, row in rows.items()]
+        parts += [f"**{name}**", markdown.table(["", *measures], cells)]
+    return "\n\n".join(parts)
 
 
 def _point(point: dict[str, Any]) -> str:

@@ -7,13 +7,13 @@ import hashlib
 import json
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from safetensors import SafetensorError
-from safetensors.numpy import load_file
+from safetensors.numpy import load
 
 from qa_emoji import paths
 from qa_emoji.cosine import unit_rows
@@ -37,11 +37,14 @@ class ExportedEncoder:
     def __init__(self, folder: str | Path | None = None):
         """Load from a folder; the shipped one when none is given. ValueError says what is missing or broken."""
         self.folder = paths.encoder_weights() if folder is None else Path(folder)
-        self.sha256 = fingerprint(self.folder, self.files, _ENCODER_MAKER)
-        self.tokenizer = Tokenizer.load(self.folder)
+        config, weights, pieces = contents = _read(self.folder, self.files, _ENCODER_MAKER)
+        self.sha256 = fingerprint(contents)
         try:
-            widths = json.loads((self.folder / "config.json").read_text())["widths"]
-            self._lookup = LookupEncoder(load_file(self.folder / "model.safetensors"), widths)
+            self.tokenizer = Tokenizer(pieces)
+        except (RuntimeError, ValueError) as error:
+            raise ValueError(f"{self.folder / FILE_NAME} is missing or not a tokenizer of this package.") from error
+        try:
+            self._lookup = LookupEncoder(load(weights), json.loads(config)["widths"])
         except (ValueError, KeyError, TypeError, IndexError, AttributeError, SafetensorError) as error:
             raise ValueError(
                 f"config.json and model.safetensors in {self.folder} are no sound encoder; "
@@ -123,12 +126,12 @@ class ExportedVAE:
     @functools.cached_property
     def sha256(self) -> str:
         """The fingerprint of what makes codes of images and images of codes."""
-        return fingerprint(self.folder, self.files, _MAKER)
+        return fingerprint(_read(self.folder, self.files, _MAKER))
 
     @functools.cached_property
     def drawing_sha256(self) -> str:
         """The fingerprint of what draws and judges pictures, apart from the codes."""
-        return fingerprint(self.folder, self.drawing_files, _DRAWING_MAKER)
+        return fingerprint(_read(self.folder, self.drawing_files, _DRAWING_MAKER))
 
     @functools.cached_property
     def recognised_above(self) -> float:
@@ -150,14 +153,11 @@ def check_built_with(about: Mapping[str, object], encoder: ExportedEncoder, vae:
             )
 
 
-def fingerprint(folder: Path, files: Sequence[str], maker: str) -> str:
-    """The sha256 over files of a folder, what an index remembers of the weights it was built with."""
+def fingerprint(contents: Iterable[bytes]) -> str:
+    """The sha256 over the contents of files, what an index remembers of the weights it was built with."""
     digest = hashlib.sha256()
-    for name in files:
-        try:
-            digest.update((folder / name).read_bytes())
-        except OSError as error:
-            raise ValueError(f"{folder / name} is missing; {maker} makes it.") from error
+    for content in contents:
+        digest.update(content)
     return digest.hexdigest()
 
 
@@ -204,6 +204,16 @@ class _Model:
 def cores() -> int:
     """How many processor cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _read(folder: Path, files: Sequence[str], maker: str) -> list[bytes]:
+    contents = []
+    for name in files:
+        try:
+            contents.append((folder / name).read_bytes())
+        except OSError as error:
+            raise ValueError(f"{folder / name} is missing; {maker} makes it.") from error
+    return contents
 
 
 def _numbers(path: Path, maker: str, *names: str) -> list[float]:

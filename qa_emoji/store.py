@@ -17,13 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from qa_emoji import durable
 from qa_emoji import manifest as manifests
 from qa_emoji.manifest import PARTS, REBUILD
 
 MANIFEST = "manifest.json"
 
 _EARLIER = re.compile(r"manifest-(\d{1,9})\.json")
-_BESIDE = ".partial"
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def write(
     digests = {part: hashlib.sha256(contents[part]).hexdigest() for part in PARTS}
     raw = manifests.seal(facts, digests, about)
     for part, digest in digests.items():
-        _put(folder / manifests.file_name(part, digest), contents[part])
+        durable.put(folder / manifests.file_name(part, digest), contents[part])
     switch(folder, raw, keep_previous=keep_previous)
     return raw
 
@@ -100,11 +100,10 @@ def switch(folder: Path, raw: bytes, *, keep_previous: bool = True) -> None:
     current = _sound(folder / MANIFEST)
     if current is not None and current != raw and keep_previous:
         last = next(map(_number, _earlier(folder)), 0)
-        _put(folder / f"manifest-{last + 1}.json", current)
-    _sync(folder)
+        durable.put(folder / f"manifest-{last + 1}.json", current)
+    durable.sync(folder)
     if current != raw:
-        _put(folder / MANIFEST, raw)
-        _sync(folder)
+        durable.write(folder / MANIFEST, raw)
     _tidy(folder, raw, keep_previous=keep_previous)
 
 
@@ -138,7 +137,7 @@ def locked(folder: str | Path) -> Iterator[None]:
                 f"Another process is changing the index in {folder}, so nothing was done; try again when it is through."
             ) from error
         for path in missing:
-            _sync(path.parent)
+            durable.sync(path.parent)
         yield
     finally:
         for path in missing:
@@ -192,33 +191,8 @@ def _tidy(folder: Path, current: bytes, *, keep_previous: bool) -> None:
                 needed |= {path.name} | manifests.file_names(manifests.parse(raw, path))
                 break
     for path in folder.iterdir():
-        name = path.name
-        partial = name.startswith(".") and name.endswith(_BESIDE)
-        if partial:
-            name = name[1 : -len(_BESIDE)]
-        ours = manifests.is_file_name(name) or _EARLIER.fullmatch(name) or (partial and name == MANIFEST)
-        if ours and (partial or name not in needed):
+        meant = durable.meant(path)
+        name = (meant or path).name
+        ours = manifests.is_file_name(name) or _EARLIER.fullmatch(name) or (meant and name == MANIFEST)
+        if ours and (meant or name not in needed):
             path.unlink(missing_ok=True)
-
-
-def _put(path: Path, content: bytes) -> None:
-    """Write a file whole: beside it, to the disk, then in its place."""
-    beside = path.with_name(f".{path.name}{_BESIDE}")
-    try:
-        with beside.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
-
-
-def _sync(folder: Path) -> None:
-    """Bring the names in a folder to the disk."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

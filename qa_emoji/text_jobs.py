@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from qa_emoji import airline, metrics, paths, resampling, teacher, text_training, wikiqa
+from qa_emoji import airline, markdown, metrics, paths, resampling, teacher, text_training, wikiqa
 from qa_emoji import corpora as readers
 from qa_emoji.airline import AirlineConfig, Outcome, Triplets
 from qa_emoji.cosine import unit_rows
@@ -229,11 +229,12 @@ def airline_codes(index: EmojiIndex) -> np.ndarray:
 def as_markdown(rows: Sequence[Row]) -> str:
     """A table with a line for each system and a column for each measure."""
     measures = list(dict.fromkeys(measure for row in rows for measure in row.figures))
-    lines = ["| | n | seeds | " + " | ".join(measures) + " |", "|---|---:|---:|" + "---:|" * len(measures)]
-    for row in rows:
-        cells = ["{:.4f} ({:.4f}-{:.4f})".format(*row.figures[m]) if m in row.figures else "" for m in measures]
-        lines.append(f"| {row.system} | {row.n} | {row.seeds} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+
+    def cell(row: Row, measure: str) -> str:
+        return "{:.4f} ({:.4f}-{:.4f})".format(*row.figures[measure]) if measure in row.figures else ""
+
+    told = [(row.system, row.n, row.seeds, *(cell(row, measure) for measure in measures)) for row in rows]
+    return markdown.table(["", "n", "seeds", *measures], told)
 
 
 def _initial(config: TextEncoderConfig, seed: int) -> TextEncoder:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from qa_emoji import encoder_jobs, jobs
+from qa_emoji import encoder_jobs, jobs, markdown
 from qa_emoji.catalog import Catalog
 from qa_emoji.cli import corpora_option, images_option, one_line_errors, progress, script_help, wordnet_option
 from qa_emoji.runtime import ExportedEncoder, ExportedVAE
@@ -100,9 +100,7 @@ def main(corpora: Path, wordnet: Path, images: str, steps: int, only: tuple[str,
 
 def _table(rows: dict[str, dict[str, float]]) -> str:
     columns = [name for name in next(iter(rows.values())) if any(measure in name for measure in MEASURES)]
-    lines = [f"| | {' | '.join(columns)} |", "|---|" + "---:|" * len(columns)]
-    lines += [f"| {name} | {' | '.join(f'{row[c]:.3f}' for c in columns)} |" for name, row in rows.items()]
-    return "\n".join(lines)
+    return markdown.table(["", *columns], [[name, *(f"{row[c]:.3f}" for c in columns)] for name, row in rows.items()])
 
 
 if __name__ == "__main__":

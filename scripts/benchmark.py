@@ -24,7 +24,7 @@ from typing import Any
 import click
 import numpy as np
 
-from qa_emoji import EmojiRanker, questions
+from qa_emoji import EmojiRanker, markdown, questions
 from qa_emoji.catalog import Catalog, Emoji
 from qa_emoji.cli import one_line_errors, script_help
 from qa_emoji.code_index import CodeIndex
@@ -91,7 +91,7 @@ def main(
     figures["concurrency"] = concurrency(ranker, texts[: 10 * few], rounds)
     figures["growth"] = growth(ranker, texts, index_sizes, rounds, most=100 if smoke else 4096)
     figures["installed"] = installed()
-    click.echo(markdown(figures))
+    click.echo(as_markdown(figures))
     if out:
         out.parent.mkdir(parents=True, exist_ok=True)
         write_json(out, figures)
@@ -366,15 +366,14 @@ def machine() -> dict[str, Any]:
     }
 
 
-def markdown(figures: dict[str, Any]) -> str:
+def as_markdown(figures: dict[str, Any]) -> str:
     parts = [", ".join(f"{name} {value}" for name, value in figures["machine"].items() if value is not None) + "."]
     parts += [f"Left out: {name} ({reason})." for name, reason in figures["left out"].items()]
     for title, rows in figures.items():
         if isinstance(rows, list):
-            shown = [{k: f"{v:.0f}" if isinstance(v, float) else str(v) for k, v in row.items()} for row in rows]
             head = list(rows[0])
-            lines = [f"| {' | '.join(row.values())} |" for row in shown]
-            parts.append("\n".join([f"**{title}**\n", f"| {' | '.join(head)} |", "|---" * len(head) + "|", *lines]))
+            cells = [[f"{v:.0f}" if isinstance(v, float) else v for v in row.values()] for row in rows]
+            parts += [f"**{title}**", markdown.table(head, cells, left=head)]
     return "\n\n".join(parts)
 
 

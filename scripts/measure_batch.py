@@ -20,11 +20,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from qa_emoji import markdown
 from qa_emoji.batch import parts_folder
 from qa_emoji.cli import one_line_errors, script_help
 
 FOLDER = click.Path(path_type=Path)
 NULLS = 10_000  # every so many rows one cannot be answered
+COLUMNS = ("batch", "rows", "seconds", "of CPU", "rows per second of CPU", "peak memory, MB", "exit code")
 
 
 @dataclass(frozen=True)
@@ -53,19 +55,20 @@ def main(texts: Path, rows: int, work: Path, seed: int) -> None:
     rest = run(source, resumed, "--resume")
     same = all(sha256(a) == sha256(b) for a, b in ((whole, resumed), (rejects(whole), rejects(resumed))))
     click.echo(f"{rows:,} rows, {len(os.sched_getaffinity(0))} cores\n")
-    click.echo("| batch | rows | seconds | of CPU | rows per second of CPU | peak memory, MB | exit code |")
-    click.echo("|---|---:|---:|---:|---:|---:|---:|")
-    for name, count, what in (
-        ("uninterrupted", rows, straight),
-        ("killed (SIGKILL)", done, killed),
-        ("resumed", rows - done, rest),
-    ):
-        click.echo(
-            f"| {name} | {count:,} | {what.seconds:.0f} | {what.cpu_seconds:.0f} | {count / what.cpu_seconds:,.0f} "
-            f"| {what.peak_mb:.0f} | {what.code} |"
-        )
+    told = [
+        row("uninterrupted", rows, straight),
+        row("killed (SIGKILL)", done, killed),
+        row("resumed", rows - done, rest),
+    ]
+    click.echo(markdown.table(COLUMNS, told))
     click.echo(f"\nThe resumed batch's answers and rejects have {'the same' if same else 'OTHER'} bytes.")
     sys.exit(0 if same else 1)
+
+
+def row(name: str, rows: int, of: Run) -> tuple[object, ...]:
+    """One row of the table."""
+    per_second = f"{rows / of.cpu_seconds:,.0f}"
+    return name, f"{rows:,}", f"{of.seconds:.0f}", f"{of.cpu_seconds:.0f}", per_second, f"{of.peak_mb:.0f}", of.code
 
 
 def write_rows(path: Path, texts: list[str], rows: int, generator: np.random.Generator) -> None:

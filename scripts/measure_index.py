@@ -19,7 +19,7 @@ import click
 import faiss
 import numpy as np
 
-from qa_emoji import EmojiRanker, questions
+from qa_emoji import EmojiRanker, markdown, questions
 from qa_emoji.catalog import Catalog
 from qa_emoji.cli import one_line_errors, script_help
 from qa_emoji.code_index import AUTO, CodeIndex, Filter
@@ -48,10 +48,10 @@ def main(sizes: tuple[int, ...], factory: str, asked: int, seed: int) -> None:
     ranker, generator = EmojiRanker.load(), np.random.default_rng(seed)
     texts = [q.text for q in questions.load(catalog_file().with_name("questions.csv"), Catalog.load())]
     queries = ranker.encode([texts[i] for i in generator.permutation(len(texts))[:asked]])
-    click.echo(f"| {' | '.join(COLUMNS)} |\n|{'---:|' * len(COLUMNS)}")
-    for size in sizes or SIZES:
-        codes = clustered(ranker.index.codes(), size, generator)
-        click.echo(f"| {' | '.join(measured(codes, queries, factory, generator))} |")
+    real = ranker.index.codes()
+    rows = (measured(clustered(real, size, generator), queries, factory, generator) for size in sizes or SIZES)
+    for line in markdown.lines(COLUMNS, rows, left=()):
+        click.echo(line)
 
 
 def clustered(real: np.ndarray, size: int, generator: np.random.Generator) -> np.ndarray:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from qa_emoji import markdown
 from qa_emoji.evaluation import plots, runs
 from qa_emoji.evaluation.figures import HUBNESS, MACRO_F1, Difference, Figure
 from qa_emoji.evaluation.runs import UNSEEN_SHARE, Miss
@@ -192,11 +193,4 @@ def _interval(figure: Figure) -> str:
 
 
 def _markdown(head: Row, rows: Iterable[Row]) -> str:
-    rule = "|" + "|".join("---" if name in TEXTS else "---:" for name in head) + "|"
-    lines = [head, *([_escaped(cell) for cell in row] for row in rows)]
-    text = [f"| {' | '.join(line)} |" for line in lines]
-    return "\n".join([text[0], rule, *text[1:]])
-
-
-def _escaped(cell: str) -> str:
-    return " ".join(cell.replace("\\", "\\\\").replace("|", "\\|").split())
+    return markdown.table(head, rows, left=TEXTS)

@@ -18,7 +18,7 @@ from click.testing import CliRunner, Result
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from qa_emoji import batch
+from qa_emoji import batch, durable
 from qa_emoji.batch import BatchOptions
 from qa_emoji.cli import main
 
@@ -173,17 +173,15 @@ def test_a_batch_killed_anywhere_goes_on_to_the_same_bytes(tmp_path, ranker, sma
         nonlocal steps
         steps += 1
         if steps == die_at:
-            path.with_name(path.name + ".partial").write_bytes(content[: len(content) // 2])
+            durable.beside(path).write_bytes(content[: len(content) // 2])
             raise Killed
-        durable(path, content)
+        write_durably(path, content)
 
-    from qa_emoji import parts
-
-    durable = parts.write_durably
+    write_durably = durable.write
     for die_at in range(2, 12):
         steps = 0
         with monkeypatch.context() as patch:
-            patch.setattr(parts, "write_durably", lambda path, content, at=die_at: dying(path, content, at))
+            patch.setattr(durable, "write", lambda path, content, at=die_at: dying(path, content, at))
             try:
                 batch.rank_files(ranker, source, out, BatchOptions(k=2))
             except Killed:

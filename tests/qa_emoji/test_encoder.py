@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -103,6 +104,25 @@ def test_damaged_weights_are_refused(tmp_path, name, damage):
     path.unlink() if damage == "missing" else path.write_bytes(content[damage])
     with pytest.raises(ValueError, match=name):
         ExportedEncoder(folder)
+
+
+def test_each_file_is_read_once(tmp_path, encoder, monkeypatch):
+    """So what is loaded is what the fingerprint is of, also when another version takes its place meanwhile."""
+    folder = tmp_path / "weights"
+    shutil.copytree(paths.encoder_weights(), folder)
+    read_bytes = Path.read_bytes
+
+    def read_and_replaced(path):
+        content = read_bytes(path)
+        path.write_bytes(b"another version")
+        return content
+
+    monkeypatch.setattr(Path, "read_bytes", read_and_replaced)
+    loaded = ExportedEncoder(folder)
+    monkeypatch.undo()
+    assert {(folder / name).read_bytes() for name in ExportedEncoder.files} == {b"another version"}
+    assert loaded.sha256 == encoder.sha256
+    np.testing.assert_array_equal(loaded.encode(["hello", "🍕"]), encoder.encode(["hello", "🍕"]))
 
 
 def test_the_tokenizer_of_another_encoder_is_refused(tmp_path):

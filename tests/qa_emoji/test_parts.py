@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from qa_emoji.parts import Parts, held, write_durably
+from qa_emoji import durable
+from qa_emoji.parts import Parts, held
 
 IDENTITY = {"input": "a", "options": {"k": 5}, "model": "m", "packages": {}}
 
@@ -72,5 +73,5 @@ def test_a_folder_is_held_by_one_and_goes_when_empty(tmp_path):
         assert (tmp_path / "p").exists()
     assert not (tmp_path / "p").exists()
     with held(tmp_path / "p"):
-        write_durably(tmp_path / "p" / "kept", json.dumps(IDENTITY).encode())
+        durable.write(tmp_path / "p" / "kept", json.dumps(IDENTITY).encode())
     assert (tmp_path / "p" / "kept").exists()
