@@ -22,13 +22,11 @@ from qa_emoji.tokenizer import Tokenizer
 from qa_emoji.vae_jobs import machine
 
 if TYPE_CHECKING:
-    from qa_emoji.encoder import TextEncoder
     from qa_emoji.questions import Question
     from qa_emoji.ranker import EmojiRanker
     from qa_emoji.training import Corpus, TextTrainingConfig
 
 COPIES = ("fragments", "mentions", "typos")  # corpora made of others
-CHECKPOINTS = ("encoder.safetensors", "encoder-fine-tuning.safetensors")
 UNTAUGHT = ("mentions", "typos")  # what the teacher does not read
 
 
@@ -102,39 +100,32 @@ def train_on(
     out: Path,
     *,
     config: TextTrainingConfig,
-    fine_tuning: TextTrainingConfig | None = None,
-    checkpoints: Path | None = None,
+    checkpoint: Path | None = None,
     from_pieces: bool = True,
     on_step: Callable[..., None] | None = None,
 ) -> dict[str, Any]:
-    """Train an encoder on what was gathered, then as ``fine_tuning`` says if it does, and save it; returns the sizes of
-    the model. The states to resume from are kept in the folder ``checkpoints``.
+    """Train an encoder on what was gathered and save it; returns the sizes of the model.
 
-    Of several processes the first saves and is told of the steps, of both trainings. Without ``from_pieces`` the
-    embedding sets out at random.
+    Of several processes the first saves and is told of the steps.
+
+    Without ``from_pieces`` the embedding sets out at random.
     """
     from qa_emoji import distributed
     from qa_emoji.encoder import TextEncoderConfig
     from qa_emoji.training import train
 
-    def run(config: TextTrainingConfig, name: str, done: int, start: TextEncoder | None) -> TextEncoder:
-        return train(
-            gathered.corpora,
-            gathered.known,
-            gathered.codes,
-            gathered.tokenizer,
-            model_config=TextEncoderConfig(vocabulary=len(gathered.tokenizer)),
-            config=config,
-            known_teacher=gathered.teacher,
-            piece_vectors=gathered.pieces if from_pieces else None,
-            start=start,
-            checkpoint=checkpoints / name if checkpoints else None,
-            on_step=(lambda step, losses: on_step(done + step, losses)) if on_step and distributed.is_first() else None,
-        )
-
-    model = run(config, CHECKPOINTS[0], 0, None)
-    if fine_tuning:
-        model = run(fine_tuning, CHECKPOINTS[1], config.steps, model)
+    model = train(
+        gathered.corpora,
+        gathered.known,
+        gathered.codes,
+        gathered.tokenizer,
+        model_config=TextEncoderConfig(vocabulary=len(gathered.tokenizer)),
+        config=config,
+        known_teacher=gathered.teacher,
+        piece_vectors=gathered.pieces if from_pieces else None,
+        checkpoint=checkpoint,
+        on_step=on_step if distributed.is_first() else None,
+    )
     with distributed.first_alone():
         if distributed.is_first():
             model.save(out)
@@ -153,8 +144,7 @@ def train_encoder(
     work: Path,
     teacher_cache: Path | None = None,
     vae: ExportedVAE | None = None,
-    config: TextTrainingConfig | None = None,
-    fine_tuning: TextTrainingConfig | None = None,
+    config: Any = None,
     on_text: Callable[[int, int], None] | None = None,
     on_step: Callable[..., None] | None = None,
 ) -> dict[str, Any]:
@@ -179,13 +169,12 @@ def train_encoder(
             vae=vae,
             on_text=on_text,
         )
-    sizes = train_on(gathered, out, config=config, fine_tuning=fine_tuning, checkpoints=work, on_step=on_step)
+    sizes = train_on(gathered, out, config=config, checkpoint=work / "encoder.safetensors", on_step=on_step)
     report = {
         "command": "make encoder CORPORA=folder",
         "texts": {name: len(corpus.pairs) for name, corpus in gathered.corpora.items()},
         "vae_sha256": vae.sha256,
         "config": dataclasses.asdict(config),
-        "fine_tuning": dataclasses.asdict(fine_tuning) if fine_tuning else None,
         "model": sizes,
         "seconds": round(time.monotonic() - started),
         "machine": machine(),
@@ -193,8 +182,7 @@ def train_encoder(
     }
     if distributed.is_first():
         write_json(out / "training.json", report)
-        for name in CHECKPOINTS:
-            (work / name).unlink(missing_ok=True)
+        (work / "encoder.safetensors").unlink(missing_ok=True)
     return report
 
 

@@ -81,27 +81,6 @@ class TextTrainingConfig:
     seed: int = 0
 
 
-FINE_TUNING = TextTrainingConfig(
-    steps=1_200,
-    learning_rate=1e-3,
-    embedding_learning_rate=4e-4,
-    regression_weight=0.0,
-    mixture=(
-        ("keywords", 0.14),
-        ("typos", 0.03),
-        ("questions", 0.40),
-        ("tweets", 0.16),
-        ("comments", 0.03),
-        ("unlabelled", 0.06),
-        ("definitions", 0.04),
-        ("stand-ins", 0.02),
-        ("mentions", 0.06),
-        ("fragments", 0.06),
-    ),
-)
-"""What follows the long training: a short one, mostly on texts as people write them."""
-
-
 @dataclass(frozen=True)
 class Corpus:
     """Pairs of one kind with the teacher's unit vectors of their texts, (n, d), or none.
@@ -280,7 +259,6 @@ def train(
     config: TextTrainingConfig = TextTrainingConfig(),
     known_teacher: np.ndarray | None = None,
     piece_vectors: np.ndarray | None = None,
-    start: TextEncoder | None = None,
     checkpoint: str | Path | None = None,
     on_step: Callable[[int, dict[str, float]], None] | None = None,
 ) -> TextEncoder:
@@ -292,7 +270,6 @@ def train(
         known_codes: (m, 16) their frozen image codes.
         known_teacher: (m, d) the teacher's unit vectors of their descriptions, if there is a teacher.
         piece_vectors: (V, E) float32 what the embedding sets out with; drawn at random when not given.
-        start: a trained encoder to set out with instead, which stays as it is.
         checkpoint: a file to save the state to and to resume from.
         on_step: called with the number of steps done and the losses of the last.
 
@@ -302,7 +279,8 @@ def train(
         raise ValueError("Only known base forms may be trained on.")
     dim = 1 if known_teacher is None else known_teacher.shape[1]
     model, guess = _new(model_config, dim, config.seed)
-    _set_out(model, start, piece_vectors, tokenizer)
+    if piece_vectors is not None:
+        model.start_from(torch.from_numpy(piece_vectors), torch.tensor(tokenizer.log_probabilities))
     trained, optimizer = _Pass(model, guess), _optimizer(model, guess)
     settings = dataclasses.asdict(config) | dataclasses.asdict(model_config)
     saved = Checkpoint(checkpoint, settings | _digests(corpora, known_codes)) if checkpoint else None
@@ -360,16 +338,6 @@ def _new(config: TextEncoderConfig, dim: int, seed: int) -> tuple[TextEncoder, n
     with torch.random.fork_rng():
         torch.manual_seed(seed)  # the layers' initial values, which torch draws from its global generator
         return TextEncoder(config), nn.Linear(config.hidden_dim, dim)
-
-
-def _set_out(
-    model: TextEncoder, start: TextEncoder | None, piece_vectors: np.ndarray | None, tokenizer: Tokenizer
-) -> None:
-    """Give a new encoder what it sets out with, if there is something."""
-    if start is not None:
-        model.load_state_dict(start.state_dict())
-    elif piece_vectors is not None:
-        model.start_from(torch.from_numpy(piece_vectors), torch.tensor(tokenizer.log_probabilities))
 
 
 def _optimizer(model: TextEncoder, guess: nn.Linear) -> torch.optim.Adam:

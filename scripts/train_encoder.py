@@ -9,7 +9,6 @@ Under torchrun the processes share each batch, and learn what one would. They re
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 import click
@@ -17,7 +16,7 @@ import click
 from qa_emoji import distributed, encoder_jobs
 from qa_emoji.catalog import Catalog
 from qa_emoji.cli import corpora_option, images_option, one_line_errors, progress, script_help, wordnet_option
-from qa_emoji.training import FINE_TUNING, TextTrainingConfig
+from qa_emoji.training import TextTrainingConfig
 
 FOLDER = click.Path(path_type=Path)
 
@@ -39,31 +38,18 @@ FOLDER = click.Path(path_type=Path)
 )
 @click.option("--steps", type=click.IntRange(1), default=TextTrainingConfig.steps, show_default=True)
 @click.option(
-    "--fine-tuning-steps", type=click.IntRange(0), default=FINE_TUNING.steps, show_default=True, help="0 for none."
-)
-@click.option(
     "--loss", type=click.Choice(["contrastive", "triplet"]), default=TextTrainingConfig.loss, show_default=True
 )
 @click.option("--seed", type=int, default=TextTrainingConfig.seed, show_default=True)
 @one_line_errors
 def main(
-    corpora: Path,
-    wordnet: Path,
-    data: Path,
-    images: str,
-    out: Path,
-    work: Path,
-    steps: int,
-    fine_tuning_steps: int,
-    loss: str,
-    seed: int,
+    corpora: Path, wordnet: Path, data: Path, images: str, out: Path, work: Path, steps: int, loss: str, seed: int
 ) -> None:
     config = TextTrainingConfig(steps=steps, loss=loss, seed=seed)
-    fine_tuning = dataclasses.replace(FINE_TUNING, steps=fine_tuning_steps, loss=loss, seed=seed)
     with (
         distributed.joined(),
         progress("teacher", unit="text") as read,
-        progress("encoder", steps + fine_tuning_steps, unit="step") as advance,
+        progress("encoder", steps, unit="step") as advance,
     ):
         report = encoder_jobs.train_encoder(
             Catalog.load(),
@@ -74,7 +60,6 @@ def main(
             image_source=images,
             work=work,
             config=config,
-            fine_tuning=fine_tuning if fine_tuning_steps else None,
             on_text=read,
             on_step=advance,
         )

@@ -110,7 +110,6 @@ def test_what_the_readers_keep_and_drop(pairs):
 
 def test_every_corpus_of_the_mixture_is_read(pairs):
     assert {name for name, _ in training.TextTrainingConfig().mixture} == set(pairs)
-    assert {name for name, _ in training.FINE_TUNING.mixture} <= set(pairs)
 
 
 def test_what_is_mentioned(catalog):

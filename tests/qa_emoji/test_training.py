@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 import pytest
 import torch
@@ -127,18 +125,3 @@ def test_ragged_encoding_keeps_the_order(setting):
     with torch.no_grad():
         together, alone = encode_ragged(model, ids, parts=2), torch.cat([model(pad([row])) for row in ids])
     torch.testing.assert_close(together, alone)
-
-
-def test_a_trained_encoder_is_set_out_with_and_stays_as_it_is(setting):
-    corpora, known, codes, tokenizer, model_config, _ = setting
-    config = TextTrainingConfig(steps=2, batch_size=8, mixture=MIXTURE, siamese_batch=4, bfloat16=False)
-    first = train(corpora, known, codes, tokenizer, model_config=model_config, config=config)
-    before = {name: value.clone() for name, value in first.state_dict().items()}
-    rests = dataclasses.replace(config, learning_rate=0.0, embedding_learning_rate=0.0)
-    same = train(corpora, known, codes, tokenizer, model_config=model_config, config=rests, start=first)
-    other = train(corpora, known, codes, tokenizer, model_config=model_config, config=config, start=first)
-    weights = {name for name, _ in first.named_parameters()}
-    for name, value in first.state_dict().items():
-        assert torch.equal(value, before[name])
-    assert all(torch.equal(same.state_dict()[name], before[name]) for name in weights)
-    assert not all(torch.equal(other.state_dict()[name], before[name]) for name in weights)
