@@ -14,7 +14,7 @@ def unit_rows(codes: np.ndarray) -> np.ndarray:
     """
     codes = np.ascontiguousarray(codes, dtype=np.float32)
     if codes.ndim == 2:
-        length = np.sqrt(np.vecdot(codes, codes))
+        length = np.sqrt(np.einsum("ij,ij->i", codes, codes))
         if ((length > _LEAST) & (length < _MOST)).all():  # not so with NaN; nearly always
             return codes / length[:, None]
     if not np.isfinite(codes).all():
