@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import os
+import threading
 import zlib
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -40,6 +42,7 @@ class EmojiRanker:
         self.index, self.encoder, self.vae = index, encoder, vae
         self.folder: Path | None = None
         self._of_version: _OfVersion | None = None
+        self._turns: dict[int, threading.Lock] = {}
 
     @classmethod
     def load(
@@ -104,7 +107,8 @@ class EmojiRanker:
         k, fresh = count(k, "k", 1), count(fresh, "fresh", 0, MOST_DRAWN)
         current = self._current()
         index, selector = current.index, self._selector(current, sources, candidates)
-        (scores,), (keys,) = index.nearest(self.encode([text]), k, selector)
+        with self._turn():
+            (scores,), (keys,) = index.nearest(self.encode([text]), k, selector)
         found = [
             Answer(answer.id, answer.emoji, answer.name, answer.source, score, rank, code, answer.latent, self.vae)
             for rank, (score, (answer, code)) in enumerate(zip(scores.tolist(), current.rows(keys), strict=False), 1)
@@ -175,6 +179,13 @@ class EmojiRanker:
     def direction(self, text: str) -> np.ndarray:
         """The unit direction, (16,) float32, among latent codes in which the pictures lie that answer a text."""
         return self._current().illustrator.direction(self.encode([text])[0])
+
+    def _turn(self) -> threading.Lock:
+        """What threads hold in turn while they rank one text, in this process: a fork has a lock of its own.
+
+        Between NumPy's many short steps the interpreter changes threads; one after the other they get twice as far.
+        """
+        return self._turns.setdefault(os.getpid(), threading.Lock())
 
     def _current(self) -> _OfVersion:
         """What is derived from the index, made anew when the index has changed."""
