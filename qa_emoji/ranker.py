@@ -25,6 +25,7 @@ from qa_emoji.runtime import ExportedEncoder, ExportedVAE, check_built_with, cor
 
 if TYPE_CHECKING:
     import pandas as pd
+    from threadpoolctl import ThreadpoolController
 
 DEFAULT_SOURCES = ("known", "unseen")
 COLUMNS = ("question", "rank", "answer", "name", "source", "score")  # of a batch
@@ -140,7 +141,8 @@ class EmojiRanker:
             return current.index.nearest(self.encoder.encode(part), k, selector)
 
         if len(parts) > 1 and cores() > 1:
-            with ThreadPoolExecutor(min(len(parts), cores())) as pool:  # NumPy and SentencePiece let others run
+            # NumPy and SentencePiece let other threads run, but BLAS would put threads of its own in their way.
+            with _blas().limit(limits=1, user_api="blas"), ThreadPoolExecutor(min(len(parts), cores())) as pool:
                 found = list(pool.map(nearest, parts))
         else:
             found = [nearest(part) for part in parts or [[]]]
@@ -265,6 +267,13 @@ class _OfVersion:
             ids = [i for source in sources for i in self._by_source[source]]
             self._selectors[sources] = None if everything else self.index.selector(ids)
         return self._selectors[sources]
+
+
+@functools.cache
+def _blas() -> ThreadpoolController:
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 def _spelling(candidate: str) -> str:

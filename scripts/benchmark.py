@@ -45,6 +45,7 @@ NEEDED = {
     "safetensors": "reads the weights",
     "click": "the command",
     "filelock": "the lock of a batch",
+    "threadpoolctl": "keeps BLAS from a thread pool of its own in a batch",
     "tqdm": "progress bars",
     "pandas": "the table of rank_batch",
     "onnxruntime": "draws, when asked for",
@@ -69,7 +70,7 @@ RESIDENT = (
 def main(
     source: Path | None, peers: str, sizes: str, rounds: int, out: Path | None, plot: Path | None, smoke: bool
 ) -> None:
-    texts = authored() if source is None else [t for t in source.read_text("utf-8").split("\n") if t.strip()]
+    texts = authored() if source is None else lines(source)
     few, rounds = (8, 1) if smoke else (200, rounds)
     ranker = EmojiRanker.load()
     systems: dict[str, Answering] = {"qa-emoji": lambda part, k: answered(ranker, part, k)}
@@ -79,7 +80,7 @@ def main(
             raise ValueError(f"A peer is one of {', '.join(PEERS)}, not {name!r}.")
         try:
             systems[name] = globals()[name](ranker)
-        except ModuleNotFoundError as error:
+        except (ModuleNotFoundError, RuntimeError) as error:  # fastText finds NaN in some of its trainings
             missing[name] = str(error)
     index_sizes = [1000] if smoke else [int(size) for size in sizes.split(",")]
     figures: dict[str, Any] = {"machine": machine(), "left out": missing}
@@ -102,6 +103,10 @@ def main(
 def authored() -> list[str]:
     asked = [q.text for q in questions.load(catalog_file().with_name("questions.csv"), Catalog.load())]
     return [asked[i] for i in np.random.default_rng(0).permutation(len(asked))]
+
+
+def lines(file: Path) -> list[str]:
+    return list(dict.fromkeys(line for line in file.read_text("utf-8").split("\n") if line.strip()))
 
 
 def answered(ranker: EmojiRanker, texts: Sequence[str], k: int) -> object:
@@ -157,7 +162,7 @@ def fasttext(ranker: EmojiRanker) -> Answering:
     with tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as file:
         file.writelines(f"__label__{q.emojis[0]} {q.text}\n" for q in learned())
         file.flush()
-        model = library.train_supervised(file.name, epoch=1, verbose=0)
+        model = library.train_supervised(file.name, epoch=1, lr=0.01, thread=1, verbose=0)
     return lambda texts, k: [model.predict(text, k=k) for text in texts]
 
 
