@@ -25,7 +25,6 @@ from qa_emoji.runtime import ExportedEncoder, ExportedVAE, check_built_with, cor
 
 if TYPE_CHECKING:
     import pandas as pd
-    from threadpoolctl import ThreadpoolController
 
 DEFAULT_SOURCES = ("known", "unseen")
 COLUMNS = ("question", "rank", "answer", "name", "source", "score")  # of a batch
@@ -142,7 +141,7 @@ class EmojiRanker:
 
         if len(parts) > 1 and cores() > 1:
             # NumPy and SentencePiece let other threads run, but BLAS would put threads of its own in their way.
-            with _blas().limit(limits=1, user_api="blas"), ThreadPoolExecutor(min(len(parts), cores())) as pool:
+            with _one_blas_thread(), ThreadPoolExecutor(min(len(parts), cores())) as pool:
                 found = list(pool.map(nearest, parts))
         else:
             found = [nearest(part) for part in parts or [[]]]
@@ -269,11 +268,30 @@ class _OfVersion:
         return self._selectors[sources]
 
 
-@functools.cache
-def _blas() -> ThreadpoolController:
-    from threadpoolctl import ThreadpoolController
+class _OneBlasThread:
+    """While anyone is inside, BLAS keeps to one thread; the last to leave gives it back what it had."""
 
-    return ThreadpoolController()
+    def __init__(self) -> None:
+        from threadpoolctl import ThreadpoolController
+
+        self._blas, self._inside, self._changing = ThreadpoolController(), 0, threading.Lock()
+
+    def __enter__(self) -> None:
+        with self._changing:
+            if not self._inside:
+                self._limit = self._blas.limit(limits=1, user_api="blas")
+            self._inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._changing:
+            self._inside -= 1
+            if not self._inside:
+                self._limit.restore_original_limits()
+
+
+@functools.cache
+def _one_blas_thread() -> _OneBlasThread:
+    return _OneBlasThread()
 
 
 def _spelling(candidate: str) -> str:

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 import torch
+from threadpoolctl import threadpool_info
 
 import qa_emoji.ranker
 import qa_emoji.runtime
@@ -95,3 +96,15 @@ def test_a_question_loads_no_more_than_it_needs():
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == ""
+
+
+def test_batches_at_once_leave_blas_its_threads(ranker):
+    def threads() -> list[int]:
+        return [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
+
+    before = threads()
+    texts = [f"question {i}" for i in range(2_100)]
+    with ThreadPoolExecutor(4) as pool:
+        tables = list(pool.map(lambda _: ranker.rank_batch(texts, k=1), range(4)))
+    assert threads() == before
+    assert all(table.equals(tables[0]) for table in tables)
