@@ -211,10 +211,11 @@ def mentions(
     generator = random.Random(seed)
     for synset in synsets:
         nouns = [word for word in synset.nouns if gate.admits(word)]
+        concept = stand_in(synset, gate) if nouns else ""
         for _ in range(MENTIONS if nouns else 0):
             kind = synset.kind if generator.random() < _OF_ITS_KIND else "any"
             text = generator.choice(carriers[kind]).format(generator.choice(nouns))
-            yield Pair(text, (), stand_in(synset, gate))
+            yield Pair(text, (), concept)
     for pair in keywords:
         yield Pair(generator.choice(carriers["any"]).format(pair.text), pair.emojis)
 

@@ -62,7 +62,7 @@ def gather(
 ) -> TrainingData:
     """Read all corpora, fit a tokenizer to them unless one is given, and have the teacher read them.
 
-    ``data`` is the folder of questions.csv and goemotions.csv. What the teacher has read is kept in ``teacher_cache``;
+    ``data`` is the folder of the authored files. What the teacher has read is kept in ``teacher_cache``;
     ``on_text`` is told how many of how many texts it has read.
     """
     from qa_emoji import corpora as readers
@@ -106,9 +106,8 @@ def train_on(
 ) -> dict[str, Any]:
     """Train an encoder on what was gathered and save it; returns the sizes of the model.
 
-    Of several processes the first saves and is told of the steps.
-
-    Without ``from_pieces`` the embedding sets out at random.
+    Of several processes the first saves and is told of the steps. Without ``from_pieces`` the embedding sets out at
+    random.
     """
     from qa_emoji import distributed
     from qa_emoji.encoder import TextEncoderConfig

@@ -128,27 +128,24 @@ class EmojiIndex:
 
         Raises ValueError for k < 1, an id that is not here, and codes of another shape or not finite.
         """
-        return self.search_within(codes, k, None if ids is None else self.selector(ids))
-
-    def selector(self, ids: Iterable[str]) -> Filter:
-        """A filter for `search_within`, to make once and use often."""
-        return Filter(self._keys_of(list(ids)))
-
-    def search_within(self, codes: np.ndarray, k: int, selector: Filter | None) -> tuple[np.ndarray, np.ndarray]:
-        """As `search`, with a filter made by `selector`."""
+        selector = None if ids is None else self.selector(ids)
         if k < 1:
             raise ValueError(f"k should be at least 1, not {k}.")
         codes = self._checked(codes)
         scores = np.full((len(codes), k), np.nan, dtype=np.float32)
-        ids = np.full((len(codes), k), None, dtype=object)
+        found = np.full((len(codes), k), None, dtype=object)
         cosines, keys = self.nearest(codes, k, selector)
         for row, column in zip(*np.nonzero(keys >= 0), strict=True):
-            ids[row, column] = self._answers[keys[row, column]].id
+            found[row, column] = self._answers[keys[row, column]].id
         scores[:, : keys.shape[1]] = np.where(keys >= 0, cosines, np.nan)
-        return scores, ids
+        return scores, found
+
+    def selector(self, ids: Iterable[str]) -> Filter:
+        """A filter for `nearest`, to make once and use often."""
+        return Filter(self._keys_of(list(ids)))
 
     def nearest(self, codes: np.ndarray, k: int, selector: Filter | None) -> tuple[np.ndarray, np.ndarray]:
-        """As `search_within`, of unit codes that are not checked and with the keys of answers, -1 for none.
+        """As `search`, of unit codes that are not checked, with a filter and with the keys of answers, -1 for none.
 
         Both are (n, k), or narrower when there are not so many answers.
         """
@@ -158,9 +155,9 @@ class EmojiIndex:
         cosines, keys = self._codes.search(codes, found, selector)
         return cosines.clip(-1, 1), keys
 
-    def at(self, keys: np.ndarray) -> tuple[list[Answer], np.ndarray]:
-        """The answers of keys (n,) int64 that are here, without their codes, and the codes (n, 16)."""
-        return [self._answers[key] for key in keys.tolist()], self._codes.codes(keys)
+    def at(self, key: int) -> tuple[Answer, np.ndarray]:
+        """The answer of a key that is here, without its code, and the code, (16,) float32."""
+        return self._answers[key], self._codes.codes(np.array([key]))[0]
 
     def codes(self, ids: Iterable[str] | None = None) -> np.ndarray:
         """Unit codes of answers, (n, 16) float32; of all, in the order added, when no ids are given."""

@@ -240,9 +240,9 @@ class _OfVersion:
             if key < 0:
                 break
             if (row := self._rows.get(key)) is None:
-                (answer,), codes = self.index.at(np.array([key]))
-                codes.flags.writeable = False
-                self._rows[key] = row = answer, codes[0]
+                row = self.index.at(key)
+                row[1].flags.writeable = False
+                self._rows[key] = row
             found.append(row)
         return found
 

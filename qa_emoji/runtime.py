@@ -39,10 +39,7 @@ class ExportedEncoder:
         self.folder = paths.encoder_weights() if folder is None else Path(folder)
         config, weights, pieces = contents = _read(self.folder, self.files, _ENCODER_MAKER)
         self.sha256 = fingerprint(contents)
-        try:
-            self.tokenizer = Tokenizer(pieces)
-        except (RuntimeError, ValueError) as error:
-            raise ValueError(f"{self.folder / FILE_NAME} is missing or not a tokenizer of this package.") from error
+        self.tokenizer = Tokenizer.of_file(self.folder / FILE_NAME, pieces)
         try:
             self._lookup = LookupEncoder(load(weights), json.loads(config)["widths"])
         except (ValueError, KeyError, TypeError, IndexError, AttributeError, SafetensorError) as error:

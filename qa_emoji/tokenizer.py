@@ -18,6 +18,7 @@ MAX_PIECES = 64
 PAD, UNKNOWN = 0, 1
 USER, URL = "<user>", "<url>"
 FILE_NAME = "tokenizer.model"
+_BROKEN = "{} is missing or not a tokenizer of this package."
 
 _URL = re.compile(r"(?:https?://|www\.)\S+", re.IGNORECASE)
 _HANDLE = re.compile(r"(?<!\w)@\w+")
@@ -121,9 +122,18 @@ class Tokenizer:
         """Read tokenizer.model; ValueError, in one sentence, when it is missing or broken."""
         path = Path(folder) / FILE_NAME
         try:
-            return cls(path.read_bytes())
-        except (OSError, RuntimeError, ValueError) as error:
-            raise ValueError(f"{path} is missing or not a tokenizer of this package.") from error
+            content = path.read_bytes()
+        except OSError as error:
+            raise ValueError(_BROKEN.format(path)) from error
+        return cls.of_file(path, content)
+
+    @classmethod
+    def of_file(cls, path: Path, content: bytes) -> Tokenizer:
+        """The tokenizer that a file holds, from its content; ValueError, as of `load`, when it is broken."""
+        try:
+            return cls(content)
+        except (RuntimeError, ValueError) as error:
+            raise ValueError(_BROKEN.format(path)) from error
 
 
 @functools.cache

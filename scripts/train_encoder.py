@@ -24,9 +24,7 @@ FOLDER = click.Path(path_type=Path)
 @click.command(help=script_help(__doc__))
 @corpora_option
 @wordnet_option
-@click.option(
-    "--data", type=FOLDER, default=Path("data"), show_default=True, help="Folder of questions.csv and goemotions.csv."
-)
+@click.option("--data", type=FOLDER, default=Path("data"), show_default=True, help="Folder of the authored files.")
 @images_option
 @click.option("--out", type=FOLDER, default=Path("qa_emoji/weights"), show_default=True)
 @click.option(
