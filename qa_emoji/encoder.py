@@ -1,7 +1,8 @@
 """The text encoder: embedding, 1-D convolutions, masked max-pool beside a weighted mean, tanh, linear to 16 numbers.
 
 One set of weights for questions and for any text of an answer, after Feng et al. 2015, "Applying Deep Learning to
-Answer Selection" (arXiv 1508.01585).
+Answer Selection" (arXiv 1508.01585). Beside its code a text gets a longer key, by which `qa_emoji.memory` finds the
+answers that a question means.
 """
 
 from __future__ import annotations
@@ -23,7 +24,10 @@ _FREQUENT = 1e-3  # a piece of this probability counts half as much as a rare on
 
 @dataclass(frozen=True)
 class TextEncoderConfig:
-    """Sizes of a `TextEncoder`: ``filters`` of each of the ``widths``, a hidden layer and the code."""
+    """Sizes of a `TextEncoder`: ``filters`` of each of the ``widths``, a hidden layer, the code and the key.
+
+    ``emojis`` are the ids of those that it keeps a vector of, which is added to the keys of their names.
+    """
 
     vocabulary: int = 24_000
     embedding_dim: int = 128
@@ -31,11 +35,15 @@ class TextEncoderConfig:
     filters: int = 256
     hidden_dim: int = 384
     code_dim: int = 16
+    key_dim: int = 128
+    emojis: tuple[str, ...] = ()
     dropout: float = 0.1
 
 
 class TextEncoder(nn.Module):
     """Piece ids to codes. The code of a text does not depend on its padding or its batch mates."""
+
+    emojis: nn.Parameter | None
 
     def __init__(self, config: TextEncoderConfig = TextEncoderConfig()):
         super().__init__()
@@ -60,6 +68,11 @@ class TextEncoder(nn.Module):
             nn.Linear(config.hidden_dim, config.code_dim),
             nn.BatchNorm1d(config.code_dim, affine=False),  # texts have no direction in common
         )
+        self.key = nn.Sequential(
+            nn.Linear(config.hidden_dim, config.key_dim), nn.BatchNorm1d(config.key_dim, affine=False)
+        )
+        what_names_do_not_say = nn.Parameter(torch.zeros(len(config.emojis), config.key_dim))
+        self.register_parameter("emojis", what_names_do_not_say if config.emojis else None)
         nn.init.normal_(self.embedding.weight, std=0.1)
         nn.init.zeros_(self.embedding.weight[PAD])
         nn.init.zeros_(self.salience.weight)
@@ -78,6 +91,15 @@ class TextEncoder(nn.Module):
     def head(self, features: Tensor) -> Tensor:
         """Codes from what texts have in them: (B, filters x widths + E) -> (B, 16)."""
         return self.code(self.hidden(features))
+
+    def vectors(self, hidden: Tensor) -> Tensor:
+        """Unit codes and unit keys, side by side, from the hidden layer: (B, hidden) -> (B, 16 + K) float32."""
+        return torch.cat([F.normalize(head(hidden).float()) for head in (self.code, self.key)], dim=1)
+
+    def apart(self, vectors: Tensor) -> tuple[Tensor, Tensor]:
+        """The codes (B, 16) and the keys (B, K) of what `vectors` gives."""
+        codes, keys = vectors.split([self.config.code_dim, self.config.key_dim], dim=1)
+        return codes, keys
 
     def features(self, ids: Tensor) -> Tensor:
         """What texts have in them, (B, T) -> (B, filters x widths + E): the most of each filter, and the mean of their

@@ -16,8 +16,9 @@ from qa_emoji.catalog import Catalog, Emoji
 from qa_emoji.cosine import unit_rows
 from qa_emoji.fusion import IMAGE_SHARE, fuse, read_images
 from qa_emoji.jobs import load_images, write_json
+from qa_emoji.memory import Memory
 from qa_emoji.picture_evaluation import image_only
-from qa_emoji.runtime import ExportedEncoder, ExportedVAE
+from qa_emoji.runtime import ExportedEncoder, ExportedVAE, Named
 from qa_emoji.tokenizer import Tokenizer
 from qa_emoji.vae_jobs import machine
 
@@ -118,7 +119,9 @@ def train_on(
         gathered.known,
         gathered.codes,
         gathered.tokenizer,
-        model_config=TextEncoderConfig(vocabulary=len(gathered.tokenizer)),
+        model_config=TextEncoderConfig(
+            vocabulary=len(gathered.tokenizer), emojis=tuple(emoji_id(e.emoji) for e in gathered.known)
+        ),
         config=config,
         known_teacher=gathered.teacher,
         piece_vectors=gathered.pieces if from_pieces else None,
@@ -129,7 +132,7 @@ def train_on(
         if distributed.is_first():
             model.save(out)
             gathered.tokenizer.save(out)
-    return dataclasses.asdict(model.config)
+    return {**dataclasses.asdict(model.config), "emojis": len(model.config.emojis)}
 
 
 def train_encoder(
@@ -168,7 +171,14 @@ def train_encoder(
             vae=vae,
             on_text=on_text,
         )
-    sizes = train_on(gathered, out, config=config, checkpoint=work / "encoder.safetensors", on_step=on_step)
+    steps: list[int] = []
+
+    def stepped(step: int, losses: dict[str, float]) -> None:
+        steps.append(step)
+        if on_step:
+            on_step(step, losses)
+
+    sizes = train_on(gathered, out, config=config, checkpoint=work / "encoder.safetensors", on_step=stepped)
     report = {
         "command": "make encoder CORPORA=folder",
         "texts": {name: len(corpus.pairs) for name, corpus in gathered.corpora.items()},
@@ -176,6 +186,7 @@ def train_encoder(
         "config": dataclasses.asdict(config),
         "model": sizes,
         "seconds": round(time.monotonic() - started),
+        "seconds_are_of_the_last_steps": len(steps),  # fewer than all after a kill
         "machine": machine(),
         "metrics": dev_metrics(catalog, gathered.latents, data / "questions.csv", encoder=ExportedEncoder(out)),
     }
@@ -195,7 +206,11 @@ def dev_metrics(catalog: Catalog, latents: np.ndarray, file: Path, *, encoder: E
     emojis, asked = catalog.base_forms(), questions.load(file, catalog, "dev")
     looks, known = unit_rows(latents), np.array([e.known for e in emojis])
     codes = fuse(looks, encoder.encode([e.description for e in emojis]), IMAGE_SHARE)
-    recommend = evaluation.by_codes(encoder.encode, {e.emoji: code for e, code in zip(emojis, codes, strict=True)})
+    memory = Memory(encoder.labels([Named.of(e) for e in emojis]), codes)
+    recommend = evaluation.by_codes(
+        lambda texts: memory.aim(encoder.read(texts)),
+        {e.emoji: code for e, code in zip(emojis, codes, strict=True)},
+    )
     figures = evaluation.evaluate_questions("", recommend, asked, catalog)
     by_image = _by_image(catalog, encoder.encode, looks[known], looks[~known], codes[known], asked)
     return {f"dev {f.kind} {f.measure} (n={f.n})": round(f.value, 4) for f in figures} | by_image
@@ -209,7 +224,7 @@ def dev_by_image(catalog: Catalog, latents: np.ndarray, file: Path, *, ranker: E
     emojis, asked = catalog.base_forms(), questions.load(file, catalog, "dev")
     looks, known = unit_rows(latents), np.array([e.known for e in emojis])
     codes = ranker.index.codes([emoji_id(e.emoji) for e in emojis if e.known])
-    return _by_image(catalog, ranker.encode, looks[known], looks[~known], codes, asked)
+    return _by_image(catalog, ranker.encoder.encode, looks[known], looks[~known], codes, asked)
 
 
 def _by_image(

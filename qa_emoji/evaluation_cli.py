@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 _PATH = click.Path(path_type=Path)
-_PEERS = ("images", "minilm", "keywords", "svm", "common", "random")  # of qa_emoji.evaluation.suite
+_PEERS = ("alone", "images", "minilm", "keywords", "svm", "common", "random")  # of qa_emoji.evaluation.suite
 
 
 @click.command()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
+import itertools
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -22,6 +23,7 @@ from qa_emoji import store
 from qa_emoji.answer import SOURCES, Answer
 from qa_emoji.code_index import AUTO, CodeIndex, Filter
 from qa_emoji.cosine import unit_rows
+from qa_emoji.memory import Label, Memory, check
 
 DIM = 16
 _LONGEST = 10_000  # characters of a name; the csv module reads no more than 131,072
@@ -44,6 +46,7 @@ class EmojiIndex:
         self._codes = CodeIndex(dim, factory)
         self._answers: dict[int, Answer] = {}  # by key of the code, in the order added
         self._keys: dict[str, int] = {}  # by answer id
+        self._labels: dict[int, Label] = {}  # by key, of the answers that have one
         self._next_key = 0
         self.version = 0  # counts the changes since it was made or loaded
 
@@ -82,11 +85,13 @@ class EmojiIndex:
         counted = Counter(answer.source for answer in self._answers.values())
         return {source: counted[source] for source in SOURCES}
 
-    def add(self, answers: Sequence[Answer], codes: np.ndarray) -> None:
+    def add(self, answers: Sequence[Answer], codes: np.ndarray, labels: Sequence[Label | None] | None = None) -> None:
         """Add answers with their codes, (n, 16), of any length but 0: all of them or, on an error, none.
 
-        Raises ValueError for an id given twice or here already, for codes or latents of another shape or not finite,
-        and for text that is very long or cannot be written.
+        ``labels`` are what questions find them by besides (`ExportedEncoder.labels`), None where there is no name.
+
+        Raises ValueError for an id given twice or here already, for codes, latents or keys of another shape or not
+        finite, and for text that is very long or cannot be written.
         """
         codes = self._checked(codes)
         if len(codes) != len(answers):
@@ -99,10 +104,12 @@ class EmojiIndex:
         if twice := [i for i, count in Counter(ids).items() if count > 1]:
             raise ValueError(f"The index would have {', '.join(twice[:3])} twice.")
         rows = [self._row(answer) for answer in answers]
+        labels = self._checked_labels([None] * len(answers) if labels is None else labels, len(answers))
         keys = np.arange(self._next_key, self._next_key + len(ids), dtype=np.int64)
         self._codes.add(codes, keys)
         self._answers.update(zip(keys.tolist(), rows, strict=True))
         self._keys.update(zip(ids, keys.tolist(), strict=True))
+        self._labels.update({key: label for key, label in zip(keys.tolist(), labels, strict=True) if label})
         self._next_key += len(ids)
         self.version += 1
 
@@ -113,6 +120,7 @@ class EmojiIndex:
         self._codes.remove(keys)
         for answer_id, key in zip(ids, keys.tolist(), strict=True):
             del self._keys[answer_id], self._answers[key]
+            self._labels.pop(key, None)
         self.version += 1
 
     def search(self, codes: np.ndarray, k: int, ids: Iterable[str] | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -163,6 +171,16 @@ class EmojiIndex:
         """Unit codes of answers, (n, 16) float32; of all, in the order added, when no ids are given."""
         return self._codes.codes(self._keys_of(self._keys if ids is None else list(ids)))
 
+    def labels(self) -> dict[str, Label]:
+        """What questions find answers by, by id, of those that have a name."""
+        return {self._answers[key].id: label for key, label in self._labels.items()}
+
+    def memory(self) -> Memory | None:
+        """What tells which of the named answers a question means; None where none has a name."""
+        if not self._labels:
+            return None
+        return Memory(list(self._labels.values()), self._codes.codes(np.fromiter(self._labels, dtype=np.int64)))
+
     def save(self, folder: str | Path, *, keep_previous: bool = True) -> None:
         """Write the index to a folder, whole or not at all; what was there before is kept for `rollback`, if wanted.
 
@@ -179,8 +197,14 @@ class EmojiIndex:
             "factory": self._codes.factory,
             "kind": self.kind,
             "counts": self.counts(),
+            "named": len(self._labels),
         }
-        contents = {"codes": self._codes.to_bytes(), "answers": self._table(), "latents": self._latents()}
+        contents = {
+            "codes": self._codes.to_bytes(),
+            "answers": self._table(),
+            "latents": self._latents(),
+            "labels": self._labels_to_bytes(),
+        }
         self.stamp = store.write(Path(folder), facts, self.about, contents, keep_previous=keep_previous)
 
     @classmethod
@@ -220,7 +244,7 @@ class EmojiIndex:
     def _of(cls, version: store.Version, folder: str | Path) -> EmojiIndex:
         manifest, contents = version.manifest, version.contents
         try:
-            index = cls(manifest["dim"], manifests.about(manifest), manifest.get("factory", AUTO))
+            index = cls(manifest["dim"], manifests.about(manifest), manifest["factory"])
             index._codes = CodeIndex.from_bytes(contents["codes"], index.dim, index._codes.factory)
             rows = list(csv.DictReader(io.StringIO(contents["answers"].decode("utf-8"), newline=""), strict=True))
             latents = np.load(io.BytesIO(contents["latents"]), allow_pickle=False)
@@ -229,6 +253,8 @@ class EmojiIndex:
                 answer = index._row(Answer(row["id"], row["emoji"] or None, row["name"], row["source"], latent=drawn))
                 index._answers[int(row["key"])] = answer
                 index._keys[answer.id] = int(row["key"])
+            index._labels = _labels_of(contents["labels"]) if "labels" in contents else {}
+            index._checked_labels(list(index._labels.values()), len(index._labels))
             index._checked(index.codes())
         except Exception as error:  # parsers of foreign bytes raise classes without a common one
             raise ValueError(
@@ -237,8 +263,10 @@ class EmojiIndex:
         index._next_key = max(index._answers, default=-1) + 1
         if (
             not len(index._codes) == len(index._keys) == len(rows)
+            or not index._labels.keys() <= index._answers.keys()
+            or len(index._labels) != manifest.get("named", 0)
             or index.counts() != manifest["counts"]
-            or index.kind != manifest.get("kind", "Flat")
+            or index.kind != manifest["kind"]
         ):
             raise ValueError(f"The files of the index in {folder} do not belong together; {manifests.REBUILD}.")
         index.stamp = version.raw
@@ -271,6 +299,27 @@ class EmojiIndex:
             raise ValueError(f"Codes should be (n, {self.dim}), not {codes.shape}.")
         return unit_rows(codes)
 
+    def _checked_labels(self, labels: Sequence[Label | None], n: int) -> Sequence[Label | None]:
+        if len(labels) != n:
+            raise ValueError(f"{n} answers came with {len(labels)} labels.")
+        here = [*itertools.islice(self._labels.values(), 1), *filter(None, labels)]
+        if here:
+            check(here)
+        return labels
+
+    def _labels_to_bytes(self) -> bytes:
+        content = io.BytesIO()
+        labels = list(self._labels.values())
+        np.savez(
+            content,
+            of=np.fromiter(self._labels, dtype=np.int64),
+            keys=np.array([label.key for label in labels], dtype=np.float16),
+            sizes=np.array([len(label.pieces) for label in labels], dtype=np.int64),
+            pieces=np.concatenate([np.zeros(0, dtype=np.int32), *(label.pieces for label in labels)]),
+            weights=np.concatenate([np.zeros(0, dtype=np.float32), *(label.weights for label in labels)]),
+        )
+        return content.getvalue()
+
     def _table(self) -> bytes:
         text = io.StringIO(newline="")
         writer = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)  # a lone \r too
@@ -283,3 +332,15 @@ class EmojiIndex:
         content = io.BytesIO()
         np.save(content, np.array(rows, dtype=np.float32).reshape(-1, self.dim), allow_pickle=False)
         return content.getvalue()
+
+
+def _labels_of(content: bytes) -> dict[int, Label]:
+    with np.load(io.BytesIO(content), allow_pickle=False) as read:
+        of, keys, sizes, pieces, weights = (read[name] for name in ("of", "keys", "sizes", "pieces", "weights"))
+    ends = np.cumsum(sizes).tolist()
+    if (ends or [0])[-1] != len(pieces):
+        raise ValueError("The labels do not belong together.")
+    return {
+        answer: Label(key, pieces[end - size : end], weights[end - size : end])
+        for answer, key, size, end in zip(of.tolist(), keys, sizes.tolist(), ends, strict=True)
+    }

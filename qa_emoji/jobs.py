@@ -20,7 +20,7 @@ from qa_emoji.cosine import unit_rows
 from qa_emoji.fusion import IMAGE_SHARE, fuse, read_images
 from qa_emoji.generation import Illustrator
 from qa_emoji.index import EmojiIndex
-from qa_emoji.runtime import ExportedEncoder, ExportedVAE, check_built_with
+from qa_emoji.runtime import ExportedEncoder, ExportedVAE, Named, check_built_with
 from vae import images
 
 _PART = 64  # pictures at once, as many as the VAE refines at once
@@ -98,7 +98,7 @@ def build_index(
             Answer(emoji_id(e.emoji), e.emoji, e.name, e.split, latent=latent)
             for e, latent in zip(emojis, latents, strict=True)
         ]
-        index.add(answers, codes)
+        index.add(answers, codes, encoder.labels([Named.of(e) for e in emojis]))
         if generated:
             drawn = Illustrator(vae, answers, unit_rows(codes)).anywhere(generated, np.random.default_rng(seed))
             if len(drawn) < generated:
@@ -182,19 +182,21 @@ def add_images(
     if strangers := sorted(set(described) - {file.name for file in files}):
         raise ValueError(f"{names} names {strangers[0]}, which is not in {folder}.")
     latents, _ = vae.encode(images.load_files(files))
-    texts = [described.get(file.name, ("", "")) for file in files]
-    named = np.array([bool(name) for name, _ in texts])
     codes = _read(index, latents)
-    if named.any():
-        name_codes = encoder.encode([description for name, description in texts if name])
-        codes[named] = fuse(unit_rows(latents[named]), name_codes, index.about["image_share"])
-    answers = []
-    for file, (name, _), latent in zip(files, texts, latents, strict=True):
+    answers, named = [], {}
+    for row, (file, latent) in enumerate(zip(files, latents, strict=True)):
         emoji = images.emoji_of_file(file)
-        answers.append(
-            Answer(emoji_id(emoji) if emoji else file.stem, emoji, name or file.stem, "unseen", latent=latent)
-        )
-    index.add(answers, codes)
+        answer_id = emoji_id(emoji) if emoji else file.stem
+        name, keywords = described.get(file.name, ("", ()))
+        answers.append(Answer(answer_id, emoji, name or file.stem, "unseen", latent=latent))
+        if name:
+            named[row] = Named(answer_id, name, keywords)
+    if named:
+        rows = list(named)
+        name_codes = encoder.encode([describe(each.name, each.keywords) for each in named.values()])
+        codes[rows] = fuse(unit_rows(latents[rows]), name_codes, index.about["image_share"])
+    labels = dict(zip(named, encoder.labels(list(named.values())), strict=True))
+    index.add(answers, codes, [labels.get(row) for row in range(len(answers))])
     return answers
 
 
@@ -207,15 +209,15 @@ def _read(index: EmojiIndex, latents: np.ndarray) -> np.ndarray:
     return read_images(unit_rows(latents), looks, index.codes([a.id for a in real]))
 
 
-def read_names(path: Path) -> dict[str, tuple[str, str]]:
-    """Names and descriptions by file name, of a CSV with the columns file, name and, if wanted, keywords."""
+def read_names(path: Path) -> dict[str, tuple[str, tuple[str, ...]]]:
+    """Names and keywords by file name, of a CSV with the columns file, name and, if wanted, keywords."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = list(csv.DictReader(file, strict=True))
         described = {}
         for row in rows:
-            name, keywords = row["name"].strip(), (row.get("keywords") or "").split("|")
-            described[row["file"]] = (name, describe(name, [k for k in keywords if k]))
+            keywords = (row.get("keywords") or "").split("|")
+            described[row["file"]] = row["name"].strip(), tuple(keyword for keyword in keywords if keyword)
     except (KeyError, AttributeError, UnicodeDecodeError, csv.Error) as error:
         raise ValueError(f"{path} should be a CSV with the columns file, name and, if wanted, keywords.") from error
     return described

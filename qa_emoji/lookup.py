@@ -17,7 +17,7 @@ _CACHED_PIECES = 512  # some 3.4 MB of the table's rows; with fewer, threads wai
 
 
 class LookupEncoder:
-    """Piece ids to codes, from the weights of a `qa_emoji.encoder.TextEncoder`."""
+    """Piece ids to codes and keys, from the weights of a `qa_emoji.encoder.TextEncoder`."""
 
     def __init__(self, weights: Mapping[str, np.ndarray], widths: Sequence[int]):
         """Take the tensors of model.safetensors, of any float type; KeyError or ValueError when they do not fit."""
@@ -45,7 +45,9 @@ class LookupEncoder:
         columns = np.concatenate([np.arange(i * filters, (i + 1) * filters) for i in order])
         columns = np.concatenate([columns, np.arange(len(bias), len(scale))])  # as the table has them
         self._scale, self._shift, self._hidden = scale[columns], shift[columns], np.ascontiguousarray(matrix[columns])
-        self._code = _layer(weights, "code.0", "code.1")
+        heads = [_layer(weights, f"{head}.0", f"{head}.1") for head in ("code", "key")]
+        self._heads, self._heads_bias = (np.concatenate(parts, axis=-1) for parts in zip(*heads, strict=True))
+        self._dim = len(heads[0][1])
 
     @property
     def vocabulary(self) -> int:
@@ -55,10 +57,21 @@ class LookupEncoder:
     @property
     def dim(self) -> int:
         """The length of a code."""
-        return len(self._code[1])
+        return self._dim
 
-    def encode(self, ids: Sequence[Sequence[int]]) -> np.ndarray:
-        """Codes of texts, (n, 16) float32 of any length, from the ids of their pieces, at least one each.
+    @property
+    def key_dim(self) -> int:
+        """The length of a key."""
+        return len(self._heads_bias) - self._dim
+
+    @property
+    def salience(self) -> np.ndarray:
+        """How much each piece counts in a mean, (V,) float32."""
+        return self._salience[:, 0]
+
+    def encode(self, ids: Sequence[Sequence[int]]) -> tuple[np.ndarray, np.ndarray]:
+        """Codes and keys of texts, (n, 16) and (n, K) float32 of any length, from the ids of their pieces, at least one
+        each.
 
         Texts of one length are read together, a few at a time so that their rows stay in the processor's cache.
         """
@@ -74,8 +87,8 @@ class LookupEncoder:
                 pooled[part] = self._pooled(np.array([[*ids[row], *padding] for row in part]), length)
         features = np.tanh(pooled * self._scale + self._shift)  # (n, F x widths + E)
         hidden = np.tanh(features @ self._hidden + self._hidden_bias)
-        matrix, bias = self._code
-        return hidden @ matrix + bias
+        vectors = hidden @ self._heads + self._heads_bias
+        return vectors[:, : self._dim], vectors[:, self._dim :]
 
     def _pooled(self, ids: np.ndarray, length: int) -> np.ndarray:
         """Each filter's greatest value in a text, and the weighted mean of its embeddings: (n, F x widths + E).

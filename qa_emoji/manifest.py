@@ -1,6 +1,7 @@
 """What the manifest of an index says, and how it is checked.
 
-Format 2 is JSON in one way of writing, with the sha256 of the rest of it at its end: any byte changed is found.
+It is JSON in one way of writing, with the sha256 of the rest of it at its end: any byte changed is found. Format 2 had
+no labels and is read too.
 """
 
 from __future__ import annotations
@@ -12,12 +13,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-FORMAT = 2
-PARTS = {"codes": "faiss", "answers": "csv", "latents": "npy"}
+FORMAT = 3
+PARTS = {"codes": "faiss", "answers": "csv", "latents": "npy", "labels": "npz"}
 REBUILD = "rebuild it with `qa-emoji index build`"
 
-_UNSEALED = 1  # the format before, whose manifest had no checksum of its own
-_OURS = ("format", "dim", "metric", "factory", "kind", "counts", "files", "sha256")
+_BEFORE = 2
+_NEW = "labels"  # the part that the format before did not have
+_OURS = ("format", "dim", "metric", "factory", "kind", "counts", "named", "files", "sha256")
 _PART = re.compile("|".join(rf"{part}-[0-9a-f]{{12}}\.{suffix}" for part, suffix in PARTS.items()))
 _MOST_DIM = 4096
 
@@ -26,7 +28,7 @@ def seal(facts: Mapping[str, Any], digests: Mapping[str, str], about: Mapping[st
     """A manifest as written.
 
     Args:
-        facts: dim, metric, factory, kind and counts.
+        facts: dim, metric, factory, kind, counts and how many are named.
         digests: the sha256 of each part's file.
         about: what else to remember, under other names (ValueError).
     """
@@ -46,12 +48,12 @@ def parse(raw: bytes, path: Path) -> dict[str, Any]:
         raise ValueError(f"{path} is not the manifest of an index; {REBUILD}.") from error
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is broken; {REBUILD}.") from error
-    if version not in (_UNSEALED, FORMAT):
+    if version not in (_BEFORE, FORMAT):
         raise ValueError(
             f"The index in {path.parent} has format {version!r:.20}, this package reads {FORMAT}; "
             f"update qa-emoji or {REBUILD}."
         )
-    if version == FORMAT and raw != as_written:
+    if raw != as_written:
         raise ValueError(f"{path} is not as it was written (its checksum differs); {REBUILD}.")
     if not _is_sound(manifest):
         raise ValueError(f"{path} is not the manifest of an index; {REBUILD}.")
@@ -73,21 +75,24 @@ def is_file_name(name: str) -> bool:
     return bool(_PART.fullmatch(name))
 
 
+def parts(manifest: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """The name and sha256 of the file of each part that a manifest speaks of."""
+    return {part: manifest["files"][part] for part in PARTS if manifest["format"] == FORMAT or part != _NEW}
+
+
 def file_names(manifest: Mapping[str, Any]) -> set[str]:
     """The names of the files that a manifest speaks of."""
-    return {manifest["files"][part]["name"] for part in PARTS}
+    return {file["name"] for file in parts(manifest).values()}
 
 
 def _is_sound(manifest: dict[str, Any]) -> bool:
     try:
         dim = manifest["dim"]
         sound = type(dim) is int and 0 < dim <= _MOST_DIM and manifest["metric"] == "cosine"
-        sound = sound and isinstance(manifest["counts"], dict) and isinstance(manifest.get("factory", ""), str)
-        sound = sound and (manifest["format"] == FORMAT) == ("sha256" in manifest)
-        files = {part: manifest["files"][part] for part in PARTS}
+        sound = sound and isinstance(manifest["counts"], dict) and isinstance(manifest["factory"], str)
         return sound and all(
             is_file_name(file["name"]) and file["name"] == file_name(part, file["sha256"])
-            for part, file in files.items()
+            for part, file in parts(manifest).items()
         )
     except (KeyError, TypeError, AttributeError):
         return False

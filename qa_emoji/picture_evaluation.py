@@ -121,7 +121,8 @@ def image_only(
 ) -> dict[str, float]:
     """hit@5 and hit@10 of the questions whose every accepted emoji is unseen, among all base forms.
 
-    ``codes`` are (n, 16), of the known base forms and then of the unseen ones, the latter made from images alone.
+    ``encode`` makes codes of texts without knowing what answers are called; ``codes`` are (n, 16), of the known base
+    forms and then of the unseen ones, the latter made from images alone.
     """
     asked = [q for q in questions if q.kind(catalog) == "unseen"]
     emojis = [*catalog.base_forms("known"), *catalog.base_forms("unseen")]

@@ -15,6 +15,7 @@ from qa_emoji.catalog import Catalog, Emoji
 from qa_emoji.cosine import unit_rows
 from qa_emoji.fusion import read_images
 from qa_emoji.generation import shows_something
+from qa_emoji.memory import Memory
 from qa_emoji.picture_evaluation import (
     Codes,
     Pictures,
@@ -38,6 +39,7 @@ TRADED = (  # measures of the trade-off that are printed
     "dev known hit@5",
     "dev known R-precision",
     "dev implicit R-precision",
+    "dev unseen by image alone",
 )
 LABELS = {
     "seed": "the seed's architecture",
@@ -86,8 +88,9 @@ def measure(
     done("drawn pictures", _drawn(pictures, codes, ranker, others, drawn, generator))
     done("unseen by image alone", _image_only(catalog, ranker, pictures, codes, test))
     done("fresh answers", {"test": fresh_answers(ranker, test)})
-    if (points := peers / "trade_off.json").is_file():
-        report["trade-off"] = json.loads(points.read_text())
+    for name, file in (("trade-off", "trade_off.json"), ("second style and augmentation", "second_style.json")):
+        if (points := peers / file).is_file():
+            report[name] = json.loads(points.read_text())
     return report
 
 
@@ -99,7 +102,7 @@ def as_markdown(report: dict[str, Any]) -> str:
             continue
         rows = table if isinstance(table, dict) else {_point(point): point for point in table}
         measures = list(dict.fromkeys(m for row in rows.values() for m in row))
-        if name == "trade-off":
+        if not isinstance(table, dict):
             measures = [m for m in measures if m in TRADED or m.startswith(TRADED)]
         cells = [[label, *(f"{row[m]:.4g}" if m in row else "" for m in measures)] for label, row in rows.items()]
         parts += [f"**{name}**", markdown.table(["", *measures], cells)]
@@ -216,11 +219,26 @@ def _drawn(
 def _image_only(
     catalog: Catalog, ranker: EmojiRanker, pictures: Pictures, codes: Codes, test: Sequence[Question]
 ) -> Table:
-    """Questions on unseen emojis, found among all base forms by what their images say; known ones as in the index."""
-    known = {a.emoji: a.id for a in ranker.index.answers if a.emoji}
-    found_by = ranker.index.codes([known[e.emoji] for e in pictures.known])
+    """Questions on unseen emojis, found among all base forms by what their images say; known ones as in the index.
+
+    Questions have the codes of their texts alone, or are aimed at the known emojis that they mean, as they are where
+    pictures without a name are added to an index.
+    """
+    ids = {a.emoji: a.id for a in ranker.index.answers if a.emoji}
+    known, labels = [ids[e.emoji] for e in pictures.known], ranker.index.labels()
+    found_by = ranker.index.codes(known)
     looks, unseen = unit_rows(codes.known), unit_rows(codes.unseen[pictures.unseen_answers])
-    ways = {"direction of the latent code": unseen, "read from its neighbours": read_images(unseen, looks, found_by)}
+    read, memory = read_images(unseen, looks, found_by), Memory([labels[i] for i in known], found_by)
+
+    def aimed(texts: Sequence[str]) -> np.ndarray:
+        return memory.aim(ranker.encoder.read(texts))
+
+    ways = {
+        "direction of the latent code": (ranker.encoder.encode, unseen),
+        "read from its neighbours": (ranker.encoder.encode, read),
+        "the same, questions aimed at known names": (aimed, read),
+    }
     return {
-        way: image_only(catalog, ranker.encode, np.concatenate([found_by, read]), test) for way, read in ways.items()
+        way: image_only(catalog, encode, np.concatenate([found_by, images]), test)
+        for way, (encode, images) in ways.items()
     }

@@ -21,6 +21,7 @@ from qa_emoji.catalog import canonical
 from qa_emoji.code_index import Filter
 from qa_emoji.generation import Illustrator
 from qa_emoji.index import EmojiIndex
+from qa_emoji.memory import Memory
 from qa_emoji.runtime import ExportedEncoder, ExportedVAE, check_built_with, cores
 
 if TYPE_CHECKING:
@@ -76,11 +77,12 @@ class EmojiRanker:
         return True
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
-        """Codes of texts: (n, 16) float32, rows of length 1.
+        """Codes of texts: (n, 16) float32, rows of length 1, by whose cosines the index's answers are ranked.
 
+        They are aimed at the named answers of this index that the texts mean (`qa_emoji.memory`).
         Raises TypeError for what is not a text, ValueError for a blank one.
         """
-        return self.encoder.encode(checked_texts(texts))
+        return self._aimed(self._current(), checked_texts(texts))
 
     def rank(
         self,
@@ -108,7 +110,7 @@ class EmojiRanker:
         current = self._current()
         index, selector = current.index, self._selector(current, sources, candidates)
         with self._turn():
-            (scores,), (keys,) = index.nearest(self.encode([text]), k, selector)
+            (scores,), (keys,) = index.nearest(self._aimed(current, checked_texts([text])), k, selector)
         found = [
             Answer(answer.id, answer.emoji, answer.name, answer.source, score, rank, code, answer.latent, self.vae)
             for rank, (score, (answer, code)) in enumerate(zip(scores.tolist(), current.rows(keys), strict=False), 1)
@@ -137,7 +139,7 @@ class EmojiRanker:
         parts = [texts[start : start + _BATCH] for start in range(0, len(texts), _BATCH)]
 
         def nearest(part: list[str]) -> tuple[np.ndarray, np.ndarray]:
-            return current.index.nearest(self.encoder.encode(part), k, selector)
+            return current.index.nearest(self._aimed(current, part), k, selector)
 
         if len(parts) > 1 and cores() > 1:
             # NumPy and SentencePiece let other threads run, but BLAS would put threads of its own in their way.
@@ -180,6 +182,10 @@ class EmojiRanker:
     def direction(self, text: str) -> np.ndarray:
         """The unit direction, (16,) float32, among latent codes in which the pictures lie that answer a text."""
         return self._current().illustrator.direction(self.encode([text])[0])
+
+    def _aimed(self, current: _OfVersion, texts: Sequence[str]) -> np.ndarray:
+        questions = self.encoder.read(texts)
+        return questions.codes if current.memory is None else current.memory.aim(questions)
 
     def _turn(self) -> threading.Lock:
         """What threads hold in turn while they rank one text, in this process: a fork has a lock of its own.
@@ -245,6 +251,10 @@ class _OfVersion:
                 self._rows[key] = row
             found.append(row)
         return found
+
+    @functools.cached_property
+    def memory(self) -> Memory | None:
+        return self.index.memory()
 
     @functools.cached_property
     def illustrator(self) -> Illustrator:

@@ -8,6 +8,7 @@ import json
 import os
 import threading
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,21 +17,39 @@ from safetensors import SafetensorError
 from safetensors.numpy import load
 
 from qa_emoji import paths
+from qa_emoji.answer import emoji_id
+from qa_emoji.catalog import Emoji, describe
 from qa_emoji.cosine import unit_rows
 from qa_emoji.lookup import LookupEncoder
-from qa_emoji.tokenizer import FILE_NAME, Tokenizer
+from qa_emoji.memory import Label, Reading
+from qa_emoji.tokenizer import FILE_NAME, UNKNOWN, Tokenizer
 from vae import inference
 
 if TYPE_CHECKING:
     import onnxruntime
 
 _BATCH = 256
+_IN_KEYWORDS = 2 / 3  # what a word of a keyword counts beside one of the name
 _ENCODER_MAKER = "scripts/train_encoder.py"
 _MAKER, _DRAWING_MAKER = "scripts/pretrain_vae.py", "scripts/train_painter.py"
 
 
+@dataclass(frozen=True)
+class Named:
+    """What an answer is called, with its id."""
+
+    id: str
+    name: str
+    keywords: Sequence[str] = ()
+
+    @classmethod
+    def of(cls, emoji: Emoji) -> Named:
+        """An emoji of the catalogue."""
+        return cls(emoji_id(emoji.emoji), emoji.name, emoji.keywords)
+
+
 class ExportedEncoder:
-    """Texts to unit codes, by NumPy."""
+    """Texts to unit codes and keys, by NumPy."""
 
     files = ("config.json", "model.safetensors", FILE_NAME)
 
@@ -41,7 +60,9 @@ class ExportedEncoder:
         self.sha256 = fingerprint(contents)
         self.tokenizer = Tokenizer.of_file(self.folder / FILE_NAME, pieces)
         try:
-            self._lookup = LookupEncoder(load(weights), json.loads(config)["widths"])
+            tensors, settings = load(weights), json.loads(config)
+            self._lookup = LookupEncoder(tensors, settings["widths"])
+            self._emojis = dict(zip(settings["emojis"], tensors.get("emojis", ()), strict=True))
         except (ValueError, KeyError, TypeError, IndexError, AttributeError, SafetensorError) as error:
             raise ValueError(
                 f"config.json and model.safetensors in {self.folder} are no sound encoder; "
@@ -54,13 +75,37 @@ class ExportedEncoder:
             )
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
-        """Unit codes of texts, (n, 16) float32."""
+        """Unit codes of texts alone, whatever answers there are, (n, 16) float32."""
+        return self.read(texts).codes
+
+    def read(self, texts: Sequence[str]) -> Reading:
+        """What the encoder makes of texts."""
+        pieces = self.tokenizer.encode_all(texts) if len(texts) > 1 else [self.tokenizer.encode(t) for t in texts]
         codes = np.empty((len(texts), self.dim), dtype=np.float32)
+        keys = np.empty((len(texts), self._lookup.key_dim), dtype=np.float32)
         for start in range(0, len(texts), _BATCH):
-            part = texts[start : start + _BATCH]
-            ids = self.tokenizer.encode_all(part) if len(part) > 1 else [self.tokenizer.encode(part[0])]
-            codes[start : start + len(ids)] = self._lookup.encode(ids)
-        return unit_rows(codes)
+            part = slice(start, start + _BATCH)
+            codes[part], keys[part] = self._lookup.encode(pieces[part])
+        return Reading(unit_rows(codes), unit_rows(keys), pieces)
+
+    def labels(self, named: Sequence[Named]) -> list[Label]:
+        """What questions find answers by, from how these are called.
+
+        An emoji that the encoder was trained on has a vector of its own besides.
+        """
+        keys = self.read([describe(each.name, each.keywords) for each in named]).keys
+        for row, each in enumerate(named):
+            if each.id in self._emojis:
+                keys[row] += self._emojis[each.id]
+        labels = []
+        for key, each in zip(unit_rows(keys).astype(np.float16), named, strict=True):  # as an index keeps them
+            weights = dict.fromkeys(self.tokenizer.encode(" ".join(each.keywords)), _IN_KEYWORDS)
+            weights |= dict.fromkeys(self.tokenizer.encode(each.name), 1.0)
+            weights.pop(UNKNOWN, None)
+            pieces = np.array(list(weights), dtype=np.int32)
+            salience = self._lookup.salience[pieces]
+            labels.append(Label(key, pieces, salience * np.array(list(weights.values()), dtype=np.float32)))
+        return labels
 
     @property
     def trained_against(self) -> str | None:

@@ -1,6 +1,6 @@
 """The folder of an index: its files, the lock of its writer and the version before.
 
-``manifest.json`` names three files by their content, with a sha256 each. A writer holds the folder's lock, writes new
+``manifest.json`` names the files by their content, with a sha256 each. A writer holds the folder's lock, writes new
 files beside the old ones and to the disk, keeps the manifest in force as ``manifest-N.json`` and replaces it in one
 step; so a reader or a crash sees the old index or the new one and never half of each, and `previous` finds the one
 before. What neither version needs is deleted. A lock ends with its process, however that ends.
@@ -148,7 +148,7 @@ def locked(folder: str | Path) -> Iterator[None]:
 
 def _version(path: Path, raw: bytes) -> Version:
     manifest = manifests.parse(raw, path)
-    return Version(raw, manifest, {part: _read_part(path.parent, manifest["files"][part]) for part in PARTS})
+    return Version(raw, manifest, {part: _read_part(path.parent, f) for part, f in manifests.parts(manifest).items()})
 
 
 def _read_part(folder: Path, file: Mapping[str, str]) -> bytes:

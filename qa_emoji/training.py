@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from qa_emoji import distributed
+from qa_emoji.answer import emoji_id
 from qa_emoji.catalog import Emoji
 from qa_emoji.corpora import Pair
 from qa_emoji.encoder import TextEncoder, TextEncoderConfig, pad
@@ -39,6 +40,9 @@ class TextTrainingConfig:
     from ``image_shares``: so the encoder learns to be found by image, by name and by both, as unseen emojis will be.
     Names outside the batch keep the code that was last computed, every ``refresh`` steps at least.
 
+    The same losses, with ``key_temperature``, teach keys: a known answer's is the key of its name, to which the vector
+    that the encoder keeps of it is added in a share ``own_share`` of the steps, so that names alone find answers too.
+
     ``stand_ins`` concepts, dressed as emojis, are candidates beside the known answers in each step, half of them near
     the questions: they stand for emojis to come, which no question is pushed away from otherwise. A text that mentions
     a concept is labelled with its stand-in, which is then among the candidates. A candidate whose cosine to a labelled
@@ -48,11 +52,13 @@ class TextTrainingConfig:
     that of the embedding, which sets out with meanings. ``bfloat16`` computes the encoder's layers in that precision.
     """
 
-    steps: int = 11_000
+    steps: int = 14_000
     batch_size: int = 352
     learning_rate: float = 5e-3
     embedding_learning_rate: float = 2e-3
     temperature: float = 0.1
+    key_temperature: float = 0.06
+    own_share: float = 0.7
     loss: str = "contrastive"
     margin: float = 0.2
     siamese_weight: float = 0.5
@@ -67,15 +73,15 @@ class TextTrainingConfig:
     mixture: tuple[tuple[str, float], ...] = (
         ("keywords", 0.14),
         ("typos", 0.03),
-        ("questions", 0.22),
+        ("questions", 0.26),
         ("tweets", 0.12),
         ("comments", 0.03),
-        ("unlabelled", 0.10),
+        ("unlabelled", 0.08),
         ("examples", 0.04),
         ("definitions", 0.06),
         ("stand-ins", 0.03),
         ("mentions", 0.15),
-        ("fragments", 0.08),
+        ("fragments", 0.06),
     )
     bfloat16: bool = True
     seed: int = 0
@@ -85,7 +91,7 @@ class TextTrainingConfig:
 class Corpus:
     """Pairs of one kind with the teacher's unit vectors of their texts, (n, d), or none.
 
-    ``balanced`` draws a pair less often the more pairs bear its emoji, by the square root of their number.
+    ``balanced`` draws a pair less often the more pairs bear its emoji, by their number to the power of 3/4.
     """
 
     pairs: Sequence[Pair]
@@ -97,7 +103,7 @@ class Corpus:
         if not self.balanced:
             return None
         counts = Counter(pair.emojis for pair in self.pairs)
-        chances = np.array([counts[pair.emojis] ** -0.5 for pair in self.pairs])
+        chances = np.array([counts[pair.emojis] ** -0.75 for pair in self.pairs])
         return chances / chances.sum()
 
 
@@ -243,10 +249,10 @@ class _Pass(nn.Module):
         self.model, self.guess = model, guess
 
     def forward(self, ids: Sequence[Sequence[int]], taught: np.ndarray) -> tuple[Tensor, Tensor]:
-        """Codes of n texts, (n, 16), and guesses for the taught ones, (taught, d)."""
+        """Unit codes and keys of n texts, (n, 16 + K), and guesses for the taught ones, (taught, d)."""
         features = distributed.together(features_of(self.model, distributed.part(ids), parts=6), len(ids))
         hidden = self.model.hidden(features)
-        return self.model.code(hidden).float(), self.guess(hidden[taught]).float()
+        return self.model.vectors(hidden), self.guess(hidden[taught]).float()
 
 
 def train(
@@ -273,10 +279,12 @@ def train(
         checkpoint: a file to save the state to and to resume from.
         on_step: called with the number of steps done and the losses of the last.
 
-    Raises ValueError when an unseen emoji is among ``known``.
+    Raises ValueError when an unseen emoji is among ``known``, or ``model_config`` names other emojis.
     """
     if not all(e.known and e.is_base_form for e in known):
         raise ValueError("Only known base forms may be trained on.")
+    if model_config.emojis not in ((), tuple(emoji_id(e.emoji) for e in known)):
+        raise ValueError("The emojis that an encoder keeps vectors of should be those that it is trained on.")
     dim = 1 if known_teacher is None else known_teacher.shape[1]
     model, guess = _new(model_config, dim, config.seed)
     if piece_vectors is not None:
@@ -291,10 +299,10 @@ def train(
     near = None if stand_ins is None else Neighbourhoods(stand_ins, seed=config.seed)
     batches = _Batches(corpora, known, tokenizer, known_teacher, near)
     images = torch.from_numpy(known_codes)
-    names = torch.zeros_like(images)
+    names = torch.zeros(len(known), model_config.code_dim + model_config.key_dim)
     for step in range(done, config.steps):
         if step % config.refresh == 0 or step == done:
-            names = _name_codes(model, known, tokenizer)
+            names = _name_vectors(model, known, tokenizer)
         draw = np.random.default_rng([config.seed, step])
         rates = config.learning_rate, config.embedding_learning_rate
         for group, rate in zip(optimizer.param_groups, rates, strict=True):
@@ -306,13 +314,10 @@ def train(
             with torch.autocast("cpu", torch.bfloat16, enabled=config.bfloat16):
                 encoded, guessed = run.train()(batch.ids + texts + batch.stand_ins, batch.taught)
         questions, answers, others = encoded.split([len(batch.ids), len(texts), len(batch.stand_ins)])
-        answers, others = F.normalize(answers), F.normalize(others)
         once, first = np.unique(batch.answers, return_index=True)
         names = names.index_copy(0, torch.from_numpy(once), answers[first])
-        looks = torch.cat([images, images[torch.from_numpy(draw.integers(len(images), size=len(others)))]])
-        shares = torch.from_numpy(draw.choice(config.image_shares, size=(len(looks), 1)).astype(np.float32))
-        codes = shares * looks + (1 - shares) * torch.cat([names, others])
-        losses = _losses(batch, questions, answers, codes, config, draw)
+        candidates = _candidates(names, others, images, model, config, draw)
+        losses = _losses(batch, model.apart(questions), model.apart(answers), candidates, config, draw)
         losses["regression"] = config.regression_weight * (1 - F.cosine_similarity(guessed, batch.vectors)).sum()
         losses["regression"] /= max(1, len(guessed))
         loss = torch.stack(list(losses.values())).sum()
@@ -349,16 +354,56 @@ def _optimizer(model: TextEncoder, guess: nn.Linear) -> torch.optim.Adam:
     return torch.optim.Adam(groups)
 
 
-def _name_codes(model: TextEncoder, known: Sequence[Emoji], tokenizer: Tokenizer) -> Tensor:
+def _name_vectors(model: TextEncoder, known: Sequence[Emoji], tokenizer: Tokenizer) -> Tensor:
+    """Codes and keys of names, side by side, (m, 16 + K)."""
     with torch.no_grad():
-        return F.normalize(encode_ragged(model.eval(), [tokenizer.encode(e.description) for e in known]))
+        ids = [tokenizer.encode(e.description) for e in known]
+        return model.vectors(model.eval().hidden(features_of(model, ids, parts=4)))
+
+
+def _candidates(
+    names: Tensor,
+    others: Tensor,
+    images: Tensor,
+    model: TextEncoder,
+    config: TextTrainingConfig,
+    draw: np.random.Generator,
+) -> tuple[Tensor, Tensor]:
+    """Codes (m + s, 16) and keys (m + s, K) of known emojis and stand-ins, in shares drawn anew, from the vectors of
+    their names, (m, 16 + K) and (s, 16 + K), and the emojis' image codes, (m, 16); a stand-in looks like any emoji."""
+    looks = torch.cat([images, images[torch.from_numpy(draw.integers(len(images), size=len(others)))]])
+    shares = torch.from_numpy(draw.choice(config.image_shares, size=(len(looks), 1)).astype(np.float32))
+    codes, keys = model.apart(torch.cat([names, others]))
+    if model.emojis is not None:
+        own = torch.from_numpy(draw.random((len(names), 1)) < config.own_share) * model.emojis
+        keys = keys + F.pad(own, (0, 0, 0, len(others)))
+    return shares * looks + (1 - shares) * codes, keys
 
 
 def _losses(
     batch: _Batch,
+    questions: tuple[Tensor, Tensor],
+    answer_texts: tuple[Tensor, Tensor],
+    candidates: tuple[Tensor, Tensor],
+    config: TextTrainingConfig,
+    draw: np.random.Generator,
+) -> dict[str, Tensor]:
+    """The losses of codes and, named so, of keys: each argument has both."""
+    temperatures = config.temperature, config.key_temperature
+    spaces = zip(("", " by key"), questions, answer_texts, candidates, temperatures, strict=True)
+    return {
+        f"{name}{suffix}": loss
+        for suffix, asked, texts, answers, temperature in spaces
+        for name, loss in _losses_between(batch, asked, texts, answers, temperature, config, draw).items()
+    }
+
+
+def _losses_between(
+    batch: _Batch,
     questions: Tensor,
     answer_texts: Tensor,
     codes: Tensor,
+    temperature: float,
     config: TextTrainingConfig,
     draw: np.random.Generator,
 ) -> dict[str, Tensor]:
@@ -371,13 +416,13 @@ def _losses(
         losses["triplet"] = triplet_hinge(asked[:n], codes[right], codes[wrong], config.margin)
     elif config.loss == "contrastive":
         targets = in_batch_targets(right, accepted[:n])
-        losses["in-batch"] = config.siamese_weight * contrastive(asked[:n], answer_texts, targets, config.temperature)
-        losses["all known"] = contrastive(asked, codes, accepted, config.temperature, batch.alike[batch.labelled])
+        losses["in-batch"] = config.siamese_weight * contrastive(asked[:n], answer_texts, targets, temperature)
+        losses["all known"] = contrastive(asked, codes, accepted, temperature, batch.alike[batch.labelled])
     else:
         raise ValueError(f"loss should be 'contrastive' or 'triplet', not {config.loss!r}.")
     if len(batch.taught):
         losses["distillation"] = config.distillation_weight * distillation(
-            questions[batch.taught], codes, batch.teacher, config.temperature, config.teacher_temperature
+            questions[batch.taught], codes, batch.teacher, temperature, config.teacher_temperature
         )
     return losses
 

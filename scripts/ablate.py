@@ -45,6 +45,7 @@ def variants(config: TextTrainingConfig) -> dict[str, TextTrainingConfig]:
         "without distillation": change(config, distillation_weight=0.0),
         "without regression": change(config, regression_weight=0.0),
         "without the teacher": change(config, distillation_weight=0.0, regression_weight=0.0, stand_ins=0),
+        "without emojis' own vectors": change(config, own_share=0.0),
         "without in-batch loss": change(config, siamese_weight=0.0),
         "answers by image alone": change(config, image_shares=(1.0,)),
         "answers by name alone": change(config, image_shares=(0.0,)),

@@ -30,6 +30,7 @@ from qa_emoji.cli import one_line_errors, script_help
 from qa_emoji.code_index import CodeIndex
 from qa_emoji.cosine import unit_rows
 from qa_emoji.jobs import write_json
+from qa_emoji.memory import Reading
 from qa_emoji.paths import catalog_file
 from qa_emoji.runtime import cores
 
@@ -134,21 +135,27 @@ def svm(ranker: EmojiRanker) -> Answering:
 
 
 def torch(ranker: EmojiRanker) -> Answering:
-    """The same encoder as convolutions in torch, searched by FAISS."""
+    """The same encoder as convolutions in torch, aimed as ours is, searched by FAISS."""
     import faiss
     import torch as library
 
     from qa_emoji.encoder import TextEncoder, pad
 
     model, tokenizer = TextEncoder.load()
+    memory = ranker.index.memory()
+    assert memory
     index = faiss.IndexFlatIP(model.config.code_dim)
     index.add(ranker.index.codes())
 
+    def aimed(texts: Sequence[str]) -> np.ndarray:
+        pieces = [tokenizer.encode(text) for text in texts]
+        codes, keys = model.apart(model.vectors(model.hidden(model.features(pad(pieces)))))
+        return memory.aim(Reading(codes.numpy(), keys.numpy(), pieces))
+
     def answer(texts: Sequence[str], k: int) -> object:
         with library.no_grad():
-            parts = [texts[start : start + 512] for start in range(0, len(texts), 512)]
-            codes = [model(pad([tokenizer.encode(text) for text in part])).numpy() for part in parts]
-        return index.search(unit_rows(np.concatenate(codes)), k)
+            codes = [aimed(texts[start : start + 512]) for start in range(0, len(texts), 512)]
+        return index.search(np.concatenate(codes), k)
 
     return answer
 
@@ -209,10 +216,13 @@ def latency(systems: dict[str, Answering], texts: Sequence[str], rounds: int) ->
 
 def profile(ranker: EmojiRanker, texts: Sequence[str], rounds: int) -> Rows:
     """Microseconds of what one text passes through, each step alone; the whole includes the steps."""
-    codes = {text: ranker.encode([text]) for text in texts}
+    codes, read = ({text: make([text]) for text in texts} for make in (ranker.encode, ranker.encoder.read))
+    memory = ranker.index.memory()
+    assert memory
     steps: dict[str, Callable[[str], object]] = {
         "text to pieces": ranker.encoder.tokenizer.encode,
-        "text to a code": lambda text: ranker.encode([text]),
+        "text to a code and a key": lambda text: ranker.encoder.read([text]),
+        "aiming": lambda text: memory.aim(read[text]),
         "search among all answers": lambda text: ranker.index.nearest(codes[text], 10, None),
         "rank, the whole": lambda text: ranker.rank(text, 10),
     }

@@ -5,6 +5,8 @@ import pytest
 
 from qa_emoji import Answer, EmojiIndex, EmojiRanker
 from qa_emoji.catalog import Catalog
+from qa_emoji.cosine import unit_rows
+from qa_emoji.memory import Label
 from qa_emoji.runtime import ExportedEncoder, ExportedVAE
 
 
@@ -35,7 +37,7 @@ def rng() -> np.random.Generator:
 
 @pytest.fixture
 def small_index(rng: np.random.Generator) -> EmojiIndex:
-    """Six answers of three sources with random codes and latents."""
+    """Six answers of three sources with random codes and latents, the five emojis with random labels."""
     answers = [
         Answer(f"id-{i}", None if source == "generated" else chr(0x1F600 + i), f"name {i}", source, latent=latent)
         for i, (source, latent) in enumerate(
@@ -43,5 +45,8 @@ def small_index(rng: np.random.Generator) -> EmojiIndex:
         )
     ]
     index = EmojiIndex(about={"note": "small"})
-    index.add(answers, rng.normal(size=(6, 16)))
+    keys = unit_rows(rng.normal(size=(5, 8))).astype(np.float16)
+    weights = np.array([1, 0.5], dtype=np.float32)
+    labels = [Label(key, np.array([i, 9], dtype=np.int32), weights) for i, key in enumerate(keys)]
+    index.add(answers, rng.normal(size=(6, 16)), [*labels, None])
     return index

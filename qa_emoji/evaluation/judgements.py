@@ -132,8 +132,8 @@ def read(
 def trained_texts(catalog: Catalog, corpora: Path | None = None, wordnet: Path | None = None) -> set[str]:
     """Normalised texts of the encoder's training, as far as they are at hand.
 
-    The names and keywords of known emojis; in a checkout the authored training questions; with the folders of the
-    corpora and of WordNet too, every text.
+    The names and keywords of known emojis; in a checkout the authored training questions and messages; with the folders
+    of the corpora and of WordNet too, every text.
     """
     from qa_emoji import corpora as readers
 
@@ -143,6 +143,8 @@ def trained_texts(catalog: Catalog, corpora: Path | None = None, wordnet: Path |
         pairs = readers.training_pairs(catalog, corpora, wordnet, data)
         return {normalize(pair.text) for part in pairs.values() for pair in part}
     texts = {normalize(text) for e in catalog.base_forms("known") for text in (e.name, *e.keywords)}
+    if (messages := data / "messages.csv").is_file():
+        texts |= {normalize(text) for text, _ in readers.messages(messages)}
     if authored.is_file():
         for question in questions.load(authored, catalog):
             if question.split == "train":

@@ -25,10 +25,17 @@ def ours(ranker: EmojiRanker) -> Recommender:
     return recommend
 
 
+def codes_alone(ranker: EmojiRanker) -> Recommender:
+    """The encoder's codes of texts as they are, not aimed at what texts mean (`qa_emoji.memory`)."""
+    answers = [answer for answer in ranker.index.answers if answer.emoji]
+    codes = ranker.index.codes([answer.id for answer in answers])
+    return by_codes(ranker.encoder.encode, {a.emoji: code for a, code in zip(answers, codes, strict=True) if a.emoji})
+
+
 def images_only(ranker: EmojiRanker) -> Recommender:
-    """The ranker with answers found by their image codes alone, no name used."""
+    """The encoder with answers found by their image codes alone, no name used."""
     answers = ranker.index.answers
-    return by_codes(ranker.encode, {a.emoji: a.latent for a in answers if a.emoji and a.latent is not None})
+    return by_codes(ranker.encoder.encode, {a.emoji: a.latent for a in answers if a.emoji and a.latent is not None})
 
 
 def by_codes(encode: Callable[[Sequence[str]], np.ndarray], codes: Mapping[str, np.ndarray]) -> Recommender:

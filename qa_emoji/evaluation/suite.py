@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 OURS = "qa-emoji"
-PEERS = ("images", "minilm", "keywords", "svm", "common", "random")
+PEERS = ("alone", "images", "minilm", "keywords", "svm", "common", "random")
 TITLES = {
+    "alone": "codes alone",
     "images": "images only",
     "minilm": "MiniLM",
     "keywords": "keyword search",
@@ -204,6 +205,7 @@ def _systems(
     learned: Callable[[], Iterable[tuple[str, Iterable[str]]]] | None = None,
 ) -> dict[str, Callable[[], Recommender]]:
     makers: dict[str, Callable[[], Recommender]] = {
+        "alone": lambda: recommenders.codes_alone(ranker),
         "images": lambda: recommenders.images_only(ranker),
         "minilm": peers.minilm,
         "keywords": peers.keyword_search,

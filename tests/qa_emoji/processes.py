@@ -21,6 +21,7 @@ import numpy as np
 from qa_emoji import EmojiIndex, EmojiRanker, jobs, paths
 from qa_emoji.catalog import Catalog
 from qa_emoji.cosine import unit_rows
+from qa_emoji.memory import Label
 from qa_emoji.store import read_manifest
 
 QUESTION = "Where shall we go this summer?"
@@ -37,7 +38,15 @@ class Hash:
         self.sha256, self.trained_against = about["encoder"], about["vae"]
 
     def encode(self, texts):
-        return unit_rows(np.stack([np.random.default_rng(zlib.crc32(t.encode())).normal(size=16) for t in texts]))
+        return self._hashes(texts, 16)
+
+    def labels(self, named):
+        pieces, weights = np.array([1], dtype=np.int32), np.ones(1, dtype=np.float32)
+        return [Label(key.astype(np.float16), pieces, weights) for key in self._hashes([e.name for e in named], 128)]
+
+    def _hashes(self, texts, dim):
+        rows = [np.random.default_rng(zlib.crc32(text.encode())).normal(size=dim) for text in texts]
+        return unit_rows(np.reshape(rows, (len(texts), dim)))
 
 
 class Projection:

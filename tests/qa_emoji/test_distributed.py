@@ -16,6 +16,7 @@ PROGRAM = """
 import json, sys
 import numpy as np
 from qa_emoji import distributed
+from qa_emoji.answer import emoji_id
 from qa_emoji.catalog import Catalog
 from qa_emoji.corpora import Pair
 from qa_emoji.cosine import unit_rows
@@ -35,7 +36,9 @@ with distributed.joined():
         [Catalog.load()[e] for e in WORDS],
         unit_rows(rng.normal(size=(3, 16))),
         tokenizer,
-        model_config=TextEncoderConfig(len(tokenizer), embedding_dim=16, filters=16, hidden_dim=16, dropout=0),
+        model_config=TextEncoderConfig(
+            len(tokenizer), embedding_dim=16, filters=16, hidden_dim=16, key_dim=24, emojis=tuple(map(emoji_id, WORDS)), dropout=0
+        ),
         config=TextTrainingConfig(
             steps=20, batch_size=31, mixture=(("pairs", 0.8), (STAND_INS, 0.2)), siamese_batch=8, stand_ins=2, bfloat16=False
         ),

@@ -15,7 +15,6 @@ from threadpoolctl import threadpool_info
 import qa_emoji.ranker
 import qa_emoji.runtime
 from qa_emoji import EmojiRanker, questions
-from qa_emoji.cosine import unit_rows
 from qa_emoji.encoder import TextEncoder, pad
 
 MANY = 10_000
@@ -33,11 +32,15 @@ def test_answers_are_those_of_torch(ranker, texts):
     model, tokenizer = TextEncoder.load()
     ids = [tokenizer.encode(text) for text in texts]
     order = sorted(range(MANY), key=lambda i: len(ids[i]))
-    reference = np.empty((MANY, 16), dtype=np.float32)
+    read = np.empty((MANY, model.config.code_dim + model.config.key_dim), dtype=np.float32)
     with torch.no_grad():
         for start in range(0, MANY, 500):
             part = order[start : start + 500]
-            reference[part] = unit_rows(model(pad([ids[i] for i in part])).numpy())
+            read[part] = model.vectors(model.hidden(model.features(pad([ids[i] for i in part])))).numpy()
+    ours = ranker.encoder.read(texts)
+    assert ours.pieces == ids
+    np.testing.assert_allclose(np.concatenate([ours.codes, ours.keys], axis=1), read, atol=1e-5)
+    reference = ranker.encode(texts)
     answers = [answer for answer in ranker.index.answers if answer.source != "generated"]
     place = {str(answer): i for i, answer in enumerate(answers)}
     scores = reference @ ranker.index.codes([answer.id for answer in answers]).T

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from qa_emoji import Answer, EmojiIndex, manifest, paths, store
 
-PARTS = ["codes", "answers", "latents"]
+PARTS = ["codes", "answers", "latents", "labels"]
 
 
 @pytest.fixture(autouse=True)
@@ -76,11 +76,11 @@ def test_two_versions_are_kept_and_older_ones_deleted(small_index, folder):
     for gone in ("id-0", "id-1", "id-2"):
         small_index.remove([gone])
         small_index.save(folder)
-    assert len(list(folder.iterdir())) == 2 * 4 + 1
+    assert len(list(folder.iterdir())) == 2 * 5 + 1
     assert (folder / "answers-monday.csv").read_text() == "mine"
     assert [a.id for a in EmojiIndex.rollback(folder).answers] == ["id-2", "id-3", "id-4", "id-5"]
     small_index.save(folder, keep_previous=False)
-    assert len(list(folder.iterdir())) == 4 + 1
+    assert len(list(folder.iterdir())) == 5 + 1
     with pytest.raises(ValueError, match="has no earlier version to go back to"):
         EmojiIndex.rollback(folder)
 
@@ -97,7 +97,7 @@ def test_saving_mends_a_damaged_index(small_index, folder):
         path.write_bytes(b"damaged")
     small_index.save(folder)
     assert len(ids(folder)) == 6
-    assert len(list(folder.iterdir())) == 4
+    assert len(list(folder.iterdir())) == 5
 
 
 @pytest.mark.parametrize("part", [*PARTS, "manifest."])
@@ -138,7 +138,7 @@ def test_what_killed_writers_left_is_deleted(small_index, folder):
     names = {path.name for path in folder.iterdir()}
     assert names.isdisjoint(left)
     assert names.issuperset(mine)
-    assert len(names) == 8 + len(mine)
+    assert len(names) == 10 + len(mine)
 
 
 class Killed(BaseException):
@@ -194,7 +194,7 @@ def test_a_crash_at_any_step_leaves_the_old_index_or_the_new(small_index, tmp_pa
         fatal[0] = 10**9
         again.remove(["id-3"])
         again.save(folder)
-        assert len(list(folder.iterdir())) == 8
+        assert len(list(folder.iterdir())) == 10
     assert states == sorted(states, key=["old", "new", "through"].index)
     assert states.count("old") > 10
     assert "new" in states
@@ -334,17 +334,17 @@ def test_brackets_without_end_are_refused(folder):
 
 
 def test_a_newer_format_says_so(folder):
-    (folder / store.MANIFEST).write_bytes(forged(folder, format=3))
-    assert "has format 3, this package reads 2; update qa-emoji or rebuild it" in refused(folder)
+    (folder / store.MANIFEST).write_bytes(forged(folder, format=4))
+    assert "has format 4, this package reads 3; update qa-emoji or rebuild it" in refused(folder)
 
 
 def test_the_format_before_is_read(folder):
-    old = json.loads((folder / store.MANIFEST).read_text())
-    for name in ("sha256", "factory", "kind"):
-        del old[name]
-    (folder / store.MANIFEST).write_bytes(rendered(old | {"format": 1}))
+    files = json.loads((folder / store.MANIFEST).read_text())["files"]
+    del files["labels"]
+    (folder / store.MANIFEST).write_bytes(forged(folder, format=2, files=files, named=0))
     assert len(ids(folder)) == 6
-    (folder / store.MANIFEST).write_bytes(rendered(old | {"format": 1, "sha256": "0" * 64}))
+    assert not EmojiIndex.load(folder).labels()
+    (folder / store.MANIFEST).write_bytes(forged(folder, format=3, files=files))
     assert "is not the manifest of an index" in refused(folder)
 
 

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 
+from qa_emoji.answer import emoji_id
 from qa_emoji.corpora import Pair
 from qa_emoji.cosine import unit_rows
 from qa_emoji.encoder import TextEncoder, TextEncoderConfig, pad
 from qa_emoji.tokenizer import Tokenizer
-from qa_emoji.training import STAND_INS, Corpus, Neighbourhoods, TextTrainingConfig, encode_ragged, train
+from qa_emoji.training import STAND_INS, Corpus, Neighbourhoods, TextTrainingConfig, encode_ragged, features_of, train
 
 WORDS = {"🍕": "pizza cheese slice", "🚀": "rocket space launch", "🐶": "dog puppy bark", "🌧️": "rain wet cloud"}
 MIXTURE = (("pairs", 0.75), ("plain", 0.25))
@@ -40,7 +43,7 @@ def setting(catalog):
 def test_a_small_model_learns_its_pairs(setting, loss, teaching, stand_ins):
     corpora, known, codes, tokenizer, model_config, teacher = setting
     config = TextTrainingConfig(
-        steps=120,
+        steps=500,
         batch_size=32,
         learning_rate=1e-2,
         loss=loss,
@@ -64,6 +67,30 @@ def test_a_small_model_learns_its_pairs(setting, loss, teaching, stand_ins):
         ours = encode_ragged(model, [tokenizer.encode(p.text) for p in pairs]).numpy()
     nearest = (unit_rows(ours) @ codes.T).argmax(1)
     assert np.mean([known[i].emoji == p.emojis[0] for i, p in zip(nearest, pairs, strict=True)]) == 1
+
+
+def test_keys_learn_what_names_do_not_say(setting):
+    corpora, known, codes, tokenizer, model_config, _ = setting
+    model_config = dataclasses.replace(model_config, key_dim=24, emojis=tuple(emoji_id(e.emoji) for e in known))
+    config = TextTrainingConfig(
+        steps=200, batch_size=32, learning_rate=1e-2, mixture=(("pairs", 1.0),), siamese_batch=8, own_share=0.8, bfloat16=False
+    )  # fmt: skip
+    model = train(corpora, known, codes, tokenizer, model_config=model_config, config=config)
+    assert model.emojis.norm(dim=1).min() > 0.05
+    pairs = corpora["pairs"].pairs
+    with torch.no_grad():
+        names, asked = (
+            model.apart(model.vectors(model.hidden(features_of(model, [tokenizer.encode(t) for t in texts], 2))))[1]
+            for texts in ([e.description for e in known], [p.text for p in pairs])
+        )
+        nearest = (asked @ torch.nn.functional.normalize(names + model.emojis).T).argmax(1)
+    assert [known[i].emoji for i in nearest.tolist()] == [p.emojis[0] for p in pairs]
+
+
+def test_vectors_of_other_emojis_than_those_trained_on_are_refused(setting):
+    corpora, known, codes, tokenizer, model_config, _ = setting
+    with pytest.raises(ValueError, match="should be those that it is trained on"):
+        train(corpora, known, codes, tokenizer, model_config=dataclasses.replace(model_config, emojis=("1f9cb",)))
 
 
 def test_an_unknown_loss_is_refused(setting):

@@ -114,6 +114,7 @@ def test_what_was_trained_on_is_rejected(catalog, tmp_path):
     asked = judgements.read(tmp_path / "in.csv", catalog).without(trained)
     assert asked.rows == [2]
     assert asked.rejected == [(1, "'Red  Heart' was trained on")]
+    assert len(judgements.read("data/messages.csv", catalog).without(trained).questions) == 0
     authored = [judgements.read("data/questions.csv", catalog, split=s) for s in ("train", "dev", "test")]
     kept = [len(part.without(trained).questions) for part in authored]
     assert kept[0] == 0

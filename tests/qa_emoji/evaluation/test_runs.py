@@ -6,7 +6,7 @@ import json
 import pytest
 
 from qa_emoji.catalog import canonical
-from qa_emoji.evaluation import images_only, ours, runs
+from qa_emoji.evaluation import codes_alone, images_only, ours, runs
 from qa_emoji.questions import make
 
 TEXTS = [("Pizza tonight?", "🍕"), ("dinner plans", "🍕 🍝"), ("A pink bird on one leg", "🦩"), ("a slice", "🍕 😋")]
@@ -76,7 +76,7 @@ def test_training_questions_and_none_are_refused(asked, catalog, split):
         runs.run("set", "x", always_pizza, questions, catalog.base_forms(), catalog)
 
 
-@pytest.mark.parametrize("make_recommender", [ours, images_only])
+@pytest.mark.parametrize("make_recommender", [ours, codes_alone, images_only])
 def test_our_recommenders_keep_to_candidates(ranker, catalog, make_recommender):
     candidates = [catalog[e] for e in "🍕🚀🐶"]
     rows = make_recommender(ranker)(["to the moon", "dog"], candidates, 10)

@@ -84,7 +84,7 @@ def test_differences_are_ours_less_each_peer(found):
 def test_misses_are_ours(found):
     mine = found.run[(found.run["system"] == "qa-emoji") & (found.run["dataset"] == "dev questions")]
     missed = set(mine.loc[mine["hit@10"] == 0, "text"])
-    assert len(found.misses) == 20
+    assert len(found.misses) == min(20, len(missed)) > 0
     assert {miss.question.text for miss in found.misses} <= missed
 
 
